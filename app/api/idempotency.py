@@ -1,0 +1,80 @@
+"""POST requests with an Idempotency-Key, on the HTTP side."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.deps import Claim
+from app.api.routing import ApiRequest
+from app.api.state import bank_of
+from app.schemas.base import ResponseModel
+from app.services import idempotency
+from app.services.idempotency import Answer, KeyedRequest
+
+T = TypeVar("T")
+
+
+def fingerprint(request: Request) -> bytes:
+    """What makes two requests the same: method, path, query and parsed body; null is absent."""
+    parsed = request.parsed if isinstance(request, ApiRequest) else None
+    content = [
+        request.method,
+        request.url.path,
+        sorted(request.query_params.multi_items()),
+        _without_null(parsed) or {},
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_null(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_null(item) for item in value]
+    return value
+
+
+async def create_once(
+    request: Request,
+    claim: Claim | None,
+    act: Callable[[Session], T],
+    render: Callable[[T], ResponseModel],
+    *,
+    status: int = 201,
+    location: Callable[[T], str] | None = None,
+    shown_once: frozenset[str] = frozenset(),
+) -> Response:
+    """Runs `act` in one unit of work, at most once for the key, and answers what it made.
+
+    `shown_once` names fields that only the first answer holds: a replay has null there.
+    """
+
+    def answer(result: T) -> Answer:
+        path = location(result) if location else None
+        return Answer(status, render(result).model_dump_json(), path)
+
+    def keep(full: Answer) -> Answer:
+        if not shown_once:
+            return full
+        fields = json.loads(full.body) | dict.fromkeys(shown_once)
+        return Answer(full.status, json.dumps(fields, ensure_ascii=False), full.location)
+
+    keyed = KeyedRequest(claim.caller, claim.key, fingerprint(request)) if claim else None
+    outcome = await bank_of(request).db.write(
+        idempotency.run_once, request=keyed, act=act, render=answer, keep=keep
+    )
+    return _response(outcome)
+
+
+def _response(answer: Answer) -> Response:
+    headers = {}
+    if answer.location:
+        headers["Location"] = answer.location
+    if answer.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(answer.body, answer.status, headers, media_type="application/json")

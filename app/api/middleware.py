@@ -1,0 +1,131 @@
+"""What happens around every request: its id, its address, limits, headers, the access log.
+
+One pure ASGI class, because each layer costs every transfer. Nothing that is raised passes it: a
+client always gets an envelope.
+"""
+
+import logging
+import re
+from ipaddress import ip_address
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api import errors as rendering
+from app.core import clock, errors, ids
+from app.core.config import Settings
+
+_log = logging.getLogger("app.access")
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LARGEST_HEADERS: Final = 32 * 1024
+_SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+}
+_API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+
+
+class RequestContext:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._proxies = settings.trusted_proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        address = self._client_address(scope, headers)
+        scope["state"] = {"request_id": request_id, "address": address}
+        began = clock.monotonic()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        try:
+            self._refuse(scope, headers)
+            await self._app(scope, receive, answer)
+        except errors.BankingError as error:
+            await rendering.envelope(error, request_id)(scope, receive, answer)
+        except Exception:
+            _log.exception("unexpected error", extra={"request_id": request_id})
+            if not status:
+                response = rendering.envelope(errors.InternalError(), request_id)
+                await response(scope, receive, answer)
+        _log.info(
+            "request",
+            extra={
+                "request_id": request_id,
+                "method": scope["method"],
+                "path": scope["path"],
+                "status": status,
+                "ms": round((clock.monotonic() - began) * 1000, 1),
+                "address": address,
+            },
+        )
+
+    def _refuse(self, scope: Scope, headers: Headers) -> None:
+        """Requests that no route should see."""
+        # A proxy and this server may disagree on where such a request ends (RFC 9112, section 6.1).
+        if "transfer-encoding" in headers and "content-length" in headers:
+            raise errors.MalformedRequest(headers={"Connection": "close"})
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _LARGEST_HEADERS:
+            raise errors.HeadersTooLarge(headers={"Connection": "close"})
+        if self._hosts and _host_name(headers.get("host", "")) not in self._hosts:
+            raise errors.MalformedRequest()
+
+    def _client_address(self, scope: Scope, headers: Headers) -> str | None:
+        """The socket's address or, behind trusted proxies, the last one that they did not add."""
+        address: str | None = scope["client"][0] if scope.get("client") else None
+        if not self._proxies:
+            return address
+        chain = ",".join(headers.getlist("x-forwarded-for")).split(",")
+        for hop in reversed(chain):
+            if not self._is_proxy(address):
+                break
+            address = _valid_address(hop.strip()) or address
+        return address
+
+    def _is_proxy(self, address: str | None) -> bool:
+        valid = _valid_address(address or "")
+        return valid is not None and any(ip_address(valid) in net for net in self._proxies)
+
+
+def _request_id(headers: Headers) -> str:
+    """The client's own id where it is harmless, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else ids.new_id(ids.REQUEST)
+
+
+def _add_headers(headers: MutableHeaders, request_id: str) -> None:
+    headers["X-Request-Id"] = request_id
+    for name, value in _SECURITY_HEADERS.items():
+        headers[name] = value
+    headers.setdefault("Content-Security-Policy", _API_POLICY)
+    headers.setdefault("Cache-Control", "no-store")
+
+
+def _host_name(host: str) -> str:
+    """`Example.com:8000` -> `example.com`; an IPv6 literal keeps its brackets."""
+    name = host.lower()
+    return name[: name.index("]") + 1] if "]" in name else name.split(":")[0]
+
+
+def _valid_address(text: str) -> str | None:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None

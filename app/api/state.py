@@ -1,0 +1,34 @@
+"""What the process keeps between requests, and how a request reaches it."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.requests import Request
+
+from app.api.identity import Identities
+from app.core.config import Settings
+from app.core.security import PasswordHasher, TokenSigner
+from app.core.throttle import FailureThrottle
+from app.db.unit_of_work import Database
+
+
+@dataclass(slots=True)
+class Bank:
+    """The parts of a running service. Made by `create_app`; the database connects on first use."""
+
+    settings: Settings
+    db: Database
+    signer: TokenSigner
+    hasher: PasswordHasher
+    identities: Identities
+    login_throttle: FailureThrottle
+    cursor_key: bytes = field(repr=False)
+    draining: bool = False
+
+    def close(self) -> None:
+        self.hasher.close()
+        self.db.close()
+
+
+def bank_of(request: Request) -> Bank:
+    return cast(Bank, request.app.state.bank)

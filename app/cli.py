@@ -1,0 +1,148 @@
+"""The `bank` command: run the service and look after it."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+import click
+import uvicorn
+
+from app.core.caller import STAFF_ROLES, Origin, Role
+from app.core.config import ConfigurationError, Settings, load_settings
+from app.core.errors import BankingError, EmailTaken
+from app.core.logging import configure_logging
+from app.core.security import PasswordHasher, is_common_password
+from app.core.text import normalize_email
+from app.db import migrations
+from app.db.unit_of_work import Database
+from app.services import auth, health
+
+# Requests may take this long after SIGTERM; with closing the database, the exit is inside 10 s.
+_GRACE_SECONDS: Final = 7
+_HERE: Final = Origin(address=None, request_id=None)
+_SHORTEST_PASSWORD: Final = 8
+_LONGEST_PASSWORD: Final = 256
+
+
+@click.group()
+def main() -> None:
+    """Runs the banking service and looks after it."""
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Loads the settings first; wrong ones are told by their variables, and the exit code is 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            settings = load_settings()
+        except ConfigurationError as error:
+            for variable, reason in error.problems:
+                click.echo(f"{variable} {reason}", err=True)
+            sys.exit(1)
+        command(settings, *args, **kwargs)
+
+    return run
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--workers", default=1, show_default=True, help="Processes; SQLite takes one.")
+@with_settings
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve the API."""
+    if workers > 1 and settings.is_sqlite:
+        raise click.ClickException(
+            "SQLite has one writer, so one worker serves it. Set DATABASE_URL to PostgreSQL for more."
+        )
+    configure_logging(settings.log_level)
+    uvicorn.run(
+        "app.main:app",
+        host=host,
+        port=port,
+        workers=workers,
+        loop="asyncio",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # X-Forwarded-For is read by TRUSTED_PROXIES alone.
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+@main.command()
+@with_settings
+def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema. Running it again does no harm."""
+    migrations.upgrade(settings)
+    click.echo("The database is at the newest schema.")
+
+
+@main.command("create-staff")
+@click.option("--email", required=True, help="The login's e-mail address.")
+@click.option(
+    "--role",
+    required=True,
+    type=click.Choice(sorted(role.value for role in STAFF_ROLES)),
+    help="What the member of staff may do.",
+)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@with_settings
+def create_staff(settings: Settings, email: str, role: str, password_stdin: bool) -> None:
+    """Make a login for a member of staff. There is no other way to become one."""
+    password = _read_password(password_stdin)
+    db = Database(settings)
+    hasher = PasswordHasher(settings.app_env, workers=1)
+    try:
+        user = db.run_write(
+            auth.create_user,
+            email=_checked_email(email),
+            password_hash=hasher.hash_now(password),
+            role=Role(role),
+            origin=_HERE,
+        )
+    except EmailTaken as error:
+        raise click.ClickException(error.message) from None
+    finally:
+        db.close()
+    click.echo(f"{user.id} {user.email} {user.role}")
+
+
+def _read_password(from_stdin: bool) -> str:
+    """Never from the arguments, where every user of the machine can read it."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if not _SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
+        raise click.ClickException("The password must have 8 to 256 characters.")
+    if is_common_password(password):
+        raise click.ClickException("This password is among the most used ones.")
+    return password
+
+
+def _checked_email(email: str) -> str:
+    try:
+        return normalize_email(email)
+    except ValueError:
+        raise click.ClickException("This is not an e-mail address.") from None
+
+
+@main.command()
+@with_settings
+def doctor(settings: Settings) -> None:
+    """Check the settings and the database; name everything that is wrong."""
+    db = Database(settings)
+    try:
+        migrated = db.run_read(health.is_migrated)
+    except BankingError as error:
+        raise click.ClickException(f"DATABASE_URL: {error.message}") from None
+    finally:
+        db.close()
+    if not migrated:
+        raise click.ClickException("The database is not at the newest schema: run `bank migrate`.")
+    click.echo(f"Settings for {settings.app_env} are right; the database answers and is current.")

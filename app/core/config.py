@@ -1,0 +1,299 @@
+"""Settings: the only reader of the environment. It refuses to start when a value is wrong.
+
+Each field is the environment variable of the same name in capitals. A field marked `Secret` can also
+be given as `NAME_FILE`, the path of a file that holds it (Docker and systemd secrets). `.env` in the
+working directory is read below the real environment; lines it does not know do no harm.
+"""
+
+import enum
+import os
+import secrets
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+SHORTEST_SECRET = 32
+
+
+class Environment(enum.StrEnum):
+    DEV = "dev"
+    TEST = "test"
+    STAGING = "staging"
+    PROD = "prod"
+
+    @property
+    def is_lenient(self) -> bool:
+        """Whether conveniences that must never reach customers' money are allowed."""
+        return self in (Environment.DEV, Environment.TEST)
+
+
+class LogLevel(enum.StrEnum):
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class _FromFile:
+    """Marks a field as a secret that `NAME_FILE` may point to."""
+
+
+def _split(value: object) -> object:
+    """`a, b` -> ["a", "b"]; the empty text is the empty list."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _parse_networks(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    try:
+        return [ip_network(str(part), strict=False) for part in value]
+    except ValueError:
+        raise ValueError("must be networks such as 10.0.0.0/8, comma-separated") from None
+
+
+def _parse_timezone(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("must be a time zone of the IANA database, such as UTC") from None
+    return value
+
+
+Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[
+    list[IPv4Network | IPv6Network],
+    NoDecode,
+    BeforeValidator(_parse_networks),
+    BeforeValidator(_split),
+]
+Secret = Annotated[SecretStr, _FromFile()]
+Secrets = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), _FromFile()]
+TimeZone = Annotated[ZoneInfo, BeforeValidator(_parse_timezone), PlainSerializer(str)]
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads `NAME_FILE` for the fields that are secrets."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{field_name}_file".upper())
+        if path is None or not any(isinstance(mark, _FromFile) for mark in field.metadata):
+            return None, field_name, False
+        if os.environ.get(field_name.upper()):
+            raise ConfigurationError([(f"{field_name}_file".upper(), "is set beside the variable")])
+        try:
+            return Path(path).read_text("utf-8").strip("\r\n"), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            reason = f"cannot be read ({type(error).__name__})"
+            raise ConfigurationError([(f"{field_name}_file".upper(), reason)]) from None
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """What an operator can choose. `docs/configuration.md` lists the same, checked by a test."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    app_env: Environment = Field(Environment.DEV, description="dev, test, staging or prod.")
+    database_url: Annotated[str, _FromFile()] = Field(
+        "sqlite:///./data/banking.db",
+        description="A SQLite file or a PostgreSQL server.",
+    )
+    log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
+    jwt_secret: Secret = Field(
+        SecretStr(""),
+        validate_default=True,
+        description="Signs access tokens: 32 characters or more. Staging and prod refuse to start "
+        "without one; dev and test keep a random one beside the database.",
+    )
+    jwt_previous_secrets: Secrets = Field(
+        [], description="Secrets that still verify, after a rotation; comma-separated."
+    )
+    access_token_minutes: int = Field(15, ge=1, le=1440, description="Life of an access token.")
+    session_days: int = Field(30, ge=1, le=365, description="Life of a session: of its last refresh token.")
+    session_cache_seconds: float = Field(
+        2.0, ge=0, le=60, description="How old a customer's cached session state may be."
+    )
+    cors_origins: Words = Field([], description="Origins that browsers may call from; none unset.")
+    allowed_hosts: Words = Field([], description="Host names that are answered; all when unset.")
+    trusted_proxies: Networks = Field(
+        [], description="Networks of proxies whose X-Forwarded-For is believed."
+    )
+    bank_timezone: TimeZone = Field(
+        ZoneInfo("UTC"), description="The time zone of the bank's days and months."
+    )
+    login_attempts: int = Field(
+        10, ge=1, le=1000, description="Failed logins an (account, address) may have in a window."
+    )
+    login_window_seconds: int = Field(
+        300, ge=1, le=86400, description="The length of that window; a lock-out lasts as long."
+    )
+    hash_workers: int = Field(2, ge=1, le=64, description="Threads that hash passwords.")
+    read_workers: int = Field(4, ge=1, le=64, description="Threads and connections that read.")
+    write_workers: int = Field(
+        4, ge=1, le=64, description="Threads and connections that write, on PostgreSQL."
+    )
+    write_queue: int = Field(
+        1000, ge=1, le=100_000, description="Writes that may wait; more are answered 503."
+    )
+    lock_timeout_seconds: float = Field(
+        5.0, ge=0.1, le=10, description="How long a write waits for a lock before a 503."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+
+    @field_validator("database_url")
+    @classmethod
+    def _normalize_database_url(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("must be a database URL") from None
+        if url.get_backend_name() == "sqlite":
+            if url.database in (None, "", ":memory:"):
+                raise ValueError("must name a SQLite file; a ledger in memory is lost")
+            return url.set(drivername="sqlite").render_as_string(hide_password=False)
+        if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+            url = url.set(drivername="postgresql+psycopg")
+            return url.render_as_string(hide_password=False)
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _require_strong_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        secret = value.get_secret_value()
+        if not secret and info.data.get("app_env", Environment.PROD).is_lenient:
+            return value
+        if not secret:
+            raise ValueError("is required in staging and prod")
+        if len(secret) < SHORTEST_SECRET:
+            raise ValueError(f"must have {SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("jwt_previous_secrets")
+    @classmethod
+    def _require_strong_secrets(cls, value: list[SecretStr]) -> list[SecretStr]:
+        if any(len(secret.get_secret_value()) < SHORTEST_SECRET for secret in value):
+            raise ValueError(f"must each have {SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _require_exact_origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError("must be exact origins such as https://app.example.com, never *")
+        return value
+
+    @property
+    def url(self) -> URL:
+        return make_url(self.database_url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The database file; only with SQLite."""
+        return Path(self.url.database or "")
+
+    @property
+    def data_folder(self) -> Path:
+        """Where a generated secret lives: beside a SQLite database, else ./data."""
+        return self.sqlite_path.parent if self.is_sqlite else Path("data")
+
+
+class ConfigurationError(Exception):
+    """The settings are wrong; `problems` has a (variable, reason) pair for each, never a value."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{variable} {reason}" for variable, reason in problems))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Reads the environment; ConfigurationError names every variable that is wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError(
+            [
+                (str(problem["loc"][0]).upper(), _reason(problem["msg"]))
+                for problem in error.errors(include_input=False, include_context=False)
+            ]
+        ) from None
+
+
+def _reason(message: str) -> str:
+    """Pydantic's sentence as the end of "VARIABLE ...": `Input should be x` -> `should be x`."""
+    return message.removeprefix("Value error, ").removeprefix("Input ")
+
+
+def resolve_jwt_secret(settings: Settings) -> str:
+    """The signing secret: the setting or, in dev and test, a random one kept beside the database."""
+    configured = settings.jwt_secret.get_secret_value()
+    return configured or _kept_secret(settings.data_folder / "jwt_secret", lambda: secrets.token_urlsafe(32))
+
+
+def _kept_secret(path: Path, generate: Callable[[], str]) -> str:
+    """Reads the secret in `path`, or makes it first; of several processes exactly one makes it."""
+    private_folder(path.parent)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    if not path.exists():
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(generate())
+        try:
+            # A link appears whole or not at all, and never replaces another process's secret.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text("utf-8")
+
+
+def private_folder(path: Path) -> None:
+    """Makes the folder for the database and its secrets, mode 0700, unless it is there."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,54 @@
+"""Counts failures and says when to try again."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from app.core import clock
+
+_MOST_KEYS: Final = 100_000
+
+
+@dataclass(slots=True)
+class _Window:
+    ends_at: float
+    failures: int
+
+
+class FailureThrottle:
+    """At most `attempts` failures a key in a window of `seconds`; then a lock-out to its end.
+
+    An attempt is counted before it is made and taken back when it succeeds, so that many at once
+    cannot pass the limit together. Keys are (account, address) pairs: a flood from one address does
+    not lock the account's owner out at another.
+    """
+
+    def __init__(self, attempts: int, seconds: float) -> None:
+        self._attempts = attempts
+        self._seconds = seconds
+        self._windows: OrderedDict[tuple[str, str | None], _Window] = OrderedDict()
+
+    def begin(self, key: tuple[str, str | None]) -> float | None:
+        """Counts an attempt; or the seconds to wait, when there is no attempt left."""
+        now = clock.monotonic()
+        window = self._windows.get(key)
+        if window is None or window.ends_at <= now:
+            self._forget_old(now)
+            window = self._windows[key] = _Window(now + self._seconds, 0)
+            self._windows.move_to_end(key)
+        if window.failures >= self._attempts:
+            return window.ends_at - now
+        window.failures += 1
+        return None
+
+    def succeed(self, key: tuple[str, str | None]) -> None:
+        """The attempt was good: its window begins anew."""
+        self._windows.pop(key, None)
+
+    def _forget_old(self, now: float) -> None:
+        """Windows are kept in the order of their ends, so the old ones are in front."""
+        while self._windows:
+            key, window = next(iter(self._windows.items()))
+            if window.ends_at > now and len(self._windows) < _MOST_KEYS:
+                return
+            del self._windows[key]

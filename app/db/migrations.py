@@ -1,0 +1,46 @@
+"""Alembic, called by the service: bring a database to the newest schema, and say where it stands."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.orm import Session
+
+from alembic import command
+from app.core.config import Settings
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def config(settings: Settings) -> Config:
+    """Alembic's configuration for the database of these settings."""
+    alembic = Config(_ROOT / "alembic.ini")
+    alembic.set_main_option("script_location", str(_ROOT / "alembic"))
+    alembic.attributes["settings"] = settings
+    return alembic
+
+
+def upgrade(settings: Settings, revision: str = "head") -> None:
+    """Migrates forward; does nothing when the database is there already."""
+    command.upgrade(config(settings), revision)
+
+
+def downgrade(settings: Settings, revision: str) -> None:
+    """Migrates back."""
+    command.downgrade(config(settings), revision)
+
+
+@lru_cache(maxsize=1)
+def head() -> str:
+    """The newest revision of this code."""
+    revision = ScriptDirectory(str(_ROOT / "alembic")).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def is_at_head(session: Session) -> bool:
+    """Whether the database has exactly the schema of this code."""
+    return MigrationContext.configure(session.connection()).get_current_revision() == head()

@@ -1,0 +1,162 @@
+"""Engines: how this service connects to SQLite or PostgreSQL, and with which guarantees.
+
+Two engines for one database: a writer and a reader that cannot write. Everything that differs
+between the databases on the way in is here; what differs in SQL is in `app/db/statements.py`.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.pool import QueuePool
+
+from app.core.config import Settings, private_folder
+
+try:
+    # A wheel that carries a current SQLite, where there is one for this platform.
+    import pysqlite3.dbapi2 as _sqlite
+except ImportError:
+    import sqlite3 as _sqlite
+
+sqlite_driver = _sqlite
+
+# SQLite from 3.7.0 on can corrupt a WAL database when two connections write or checkpoint at the
+# same instant; these are the first releases of each line without the fault.
+_FIXED_SQLITE: Final = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
+_CONNECT_SECONDS: Final = 3
+_STATEMENT_SECONDS: Final = 30
+
+
+def sqlite_has_wal_fault(version: tuple[int, ...]) -> bool:
+    """Whether this SQLite release has the WAL fault described above."""
+    for fixed in _FIXED_SQLITE:
+        if version[:2] == fixed[:2]:
+            return version < fixed
+    return version < _FIXED_SQLITE[-1]
+
+
+class _Cursor(Protocol):
+    def execute(self, sql: str) -> Any: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The writer commits; the reader's sessions cannot."""
+
+    writer: Engine
+    reader: Engine
+    # SQLite takes one writer at a time; more threads would only queue inside SQLite.
+    writers: int
+
+    def dispose(self) -> None:
+        # The reader first: the last connection to close checkpoints the WAL, and only the writer may.
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def open_engines(settings: Settings) -> Engines:
+    """Engines for the configured database. Connects to nothing yet."""
+    return _sqlite_engines(settings) if settings.is_sqlite else _postgresql_engines(settings)
+
+
+def _sqlite_engines(settings: Settings) -> Engines:
+    path = settings.sqlite_path
+    wait = settings.lock_timeout_seconds
+    return Engines(
+        writer=_sqlite_engine(path, wait, begin="BEGIN IMMEDIATE", pool_size=1, read_only=False),
+        reader=_sqlite_engine(path, wait, begin="BEGIN", pool_size=settings.read_workers, read_only=True),
+        writers=1,
+    )
+
+
+def _sqlite_engine(path: Path, wait: float, *, begin: str, pool_size: int, read_only: bool) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        module=sqlite_driver,
+        creator=_sqlite_creator(path, wait, read_only=read_only),
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=wait,
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # The driver's own transactions start late and lose updates; this one starts here.
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _sqlite_creator(path: Path, wait: float, *, read_only: bool) -> Callable[[], Any]:
+    def connect() -> Any:
+        if not read_only:
+            create_private_file(path)
+        connection = sqlite_driver.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=wait,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        cursor = connection.cursor()
+        _prepare_sqlite(cursor, read_only=read_only)
+        cursor.close()
+        return connection
+
+    return connect
+
+
+def _prepare_sqlite(cursor: _Cursor, *, read_only: bool) -> None:
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA mmap_size = 0")
+    if read_only:
+        cursor.execute("PRAGMA query_only = ON")
+        # Only the writer checkpoints (see _FIXED_SQLITE).
+        cursor.execute("PRAGMA wal_autocheckpoint = 0")
+        return
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # A commit is on the disk when it returns.
+    cursor.execute("PRAGMA synchronous = FULL")
+
+
+def create_private_file(path: Path) -> None:
+    """Makes an empty database file that only this user can read; SQLite's side files inherit that."""
+    if not path.exists():
+        private_folder(path.parent)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _postgresql_engines(settings: Settings) -> Engines:
+    lock_ms = int(settings.lock_timeout_seconds * 1000)
+    options = (
+        f"-c lock_timeout={lock_ms} -c statement_timeout={_STATEMENT_SECONDS * 1000} "
+        f"-c idle_in_transaction_session_timeout={_STATEMENT_SECONDS * 1000} -c timezone=UTC"
+    )
+    connect = {"connect_timeout": _CONNECT_SECONDS, "options": options}
+
+    def engine(pool_size: int, **options: Any) -> Engine:
+        return create_engine(
+            settings.url,
+            connect_args=connect,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=settings.lock_timeout_seconds,
+            **options,
+        )
+
+    return Engines(
+        writer=engine(settings.write_workers),
+        # One snapshot a unit of work, as SQLite gives: a page and its account agree.
+        reader=engine(
+            settings.read_workers,
+            isolation_level="REPEATABLE READ",
+            execution_options={"postgresql_readonly": True},
+        ),
+        writers=settings.write_workers,
+    )

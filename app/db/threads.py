@@ -1,0 +1,87 @@
+"""Threads that run database work for an event loop."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Final, TypeVar
+
+from app.core import errors
+
+T = TypeVar("T")
+
+_Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
+
+
+class Threads:
+    """A fixed number of threads, and a bound on how much work may wait for them.
+
+    They are daemons: work that outlives the grace of a shutdown must not keep the process alive. Its
+    transaction is rolled back by the database, as in any crash.
+    """
+
+    def __init__(self, name: str, count: int, limit: int) -> None:
+        self._name: Final = name
+        self._count: Final = count
+        self._limit: Final = limit
+        self._waiting = 0
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads: list[Thread] = []
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Runs `work` on one of the threads. Raises Overloaded when too much waits already."""
+        if self._waiting >= self._limit:
+            raise errors.Overloaded()
+        if not self._threads:
+            self._start()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting += 1
+        self._jobs.put((work, future, loop))
+        try:
+            return await future
+        finally:
+            self._waiting -= 1
+
+    def close(self, patience: float) -> bool:
+        """Finishes what was begun; False when some of it took longer than `patience` seconds."""
+        until = time.monotonic() + patience
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _start(self) -> None:
+        self._threads = [
+            Thread(target=self._work, name=f"{self._name}-{number}", daemon=True)
+            for number in range(self._count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, future, loop = job
+            # A caller that has gone before its work began takes it along.
+            if future.cancelled():
+                continue
+            try:
+                result, error = work(), None
+            except BaseException as raised:
+                result, error = None, raised
+            try:
+                loop.call_soon_threadsafe(_settle, future, result, error)
+            except RuntimeError:
+                # The loop is closed: nobody waits any more.
+                return
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,185 @@
+"""The unit of work: every begin, commit, rollback and retry of the service.
+
+A unit of work is a plain function `work(session, ...)`. It runs on a database thread, inside one
+transaction, and its effect is on the disk when the awaited call returns: an answer is only ever sent
+after the commit. It has no side effects outside its session, so it can be run again.
+
+What it does decides what happens:
+
+    returns a value            commit, and the caller gets the value
+    returns a BankingError     commit (a trace of the refusal), then the error is raised
+    raises                     rollback, and the error is raised
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from app.core import errors
+from app.core.config import Settings
+from app.db import faults
+from app.db.lane import Lane
+from app.db.session import open_engines
+from app.db.threads import Threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Command = TypeVar("Command")
+Outcome = TypeVar("Outcome")
+
+_log = logging.getLogger(__name__)
+
+_TRIES: Final = 5
+_LONGEST_PAUSE: Final = 0.05
+# Reads that may wait for a thread, a thread.
+_READS_WAITING: Final = 250
+
+
+class Database:
+    """One database: `read`, `write` and `write_batched` run units of work on it.
+
+    `run_read` and `run_write` do the same in the calling thread, for commands.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.engines = open_engines(settings)
+        self._writers = Threads("write", self.engines.writers, settings.write_queue)
+        self._readers = Threads("read", settings.read_workers, settings.read_workers * _READS_WAITING)
+        self._lanes: dict[Callable[..., Any], Lane[Any, Any]] = {}
+        self._lane_limit = settings.write_queue
+
+    async def read(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs `work` on one snapshot; its session cannot write."""
+        return await self._readers.run(lambda: self.run_read(work, *args, **kwargs))
+
+    async def write(
+        self,
+        work: Callable[Concatenate[Session, P], T | errors.BankingError],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Runs `work` and commits before it returns. See the module for what raising means."""
+        return await self._writers.run(lambda: self.run_write(work, *args, **kwargs))
+
+    async def write_batched(
+        self,
+        post: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+        command: Command,
+    ) -> Outcome:
+        """Runs `post` over this command and whatever else arrives while the last batch commits.
+
+        One batch is one transaction. `post` returns one outcome for each command, in order; an outcome
+        that is a BankingError is raised to its own caller and leaves the others alone.
+        """
+        lane = self._lanes.get(post)
+        if lane is None:
+            lane = Lane(lambda batch: self._writers.run(lambda: self.run_batch(post, batch)))
+            self._lanes[post] = lane
+        if lane.waiting >= self._lane_limit:
+            raise errors.Overloaded()
+        outcome: Outcome | errors.BankingError = await lane.submit(command)
+        return _value(outcome)
+
+    def run_batch(
+        self,
+        post: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+        commands: Sequence[Command],
+    ) -> Sequence[Outcome | errors.BankingError]:
+        """One batch in the calling thread.
+
+        An unexpected error rolls the whole batch back; then each command runs alone, once, so that
+        one that cannot be posted does not take its neighbours with it.
+        """
+        try:
+            return self.run_write(post, commands)
+        except errors.Unavailable as unavailable:
+            return [unavailable] * len(commands)
+        except Exception:
+            _log.exception("a batch of %d failed; its commands run alone", len(commands))
+        return [self._run_alone(post, command) for command in commands]
+
+    def _run_alone(
+        self,
+        post: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+        command: Command,
+    ) -> Outcome | errors.BankingError:
+        try:
+            return self.run_write(post, [command])[0]
+        except errors.BankingError as error:
+            return error
+        except Exception:
+            _log.exception("a command failed alone")
+            return errors.InternalError()
+
+    def run_read(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`read` in the calling thread."""
+        return _attempt(self.engines.reader, lambda session: work(session, *args, **kwargs))
+
+    def run_write(
+        self,
+        work: Callable[Concatenate[Session, P], T | errors.BankingError],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """`write` in the calling thread."""
+        return _value(_attempt(self.engines.writer, lambda session: work(session, *args, **kwargs)))
+
+    def close(self, patience: float = 1.0) -> None:
+        """Finishes what runs, within `patience` seconds, then closes every connection."""
+        finished = [self._writers.close(patience), self._readers.close(patience)]
+        if not all(finished):
+            _log.warning("database work was still running at the end of the grace; it rolls back")
+        self.engines.dispose()
+
+
+def _attempt(engine: Engine, work: Callable[[Session], T]) -> T:
+    """Runs a unit of work, again where the database asks for it, and names what it cannot mend."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return _once(engine, work)
+        except _CommitUnknown as error:
+            # The effect may be there. Running again could do it twice; the client's retry with the
+            # same key finds out.
+            raise errors.DatabaseUnavailable() from error
+        except errors.BankingError:
+            raise
+        except Exception as error:
+            again = faults.is_retryable(error) or faults.is_disconnect(error)
+            if again and attempt < _TRIES:
+                time.sleep(random.uniform(0, _LONGEST_PAUSE) * attempt)  # noqa: S311 - jitter
+                continue
+            unavailable = faults.as_unavailable(error)
+            if unavailable is None:
+                raise
+            _log.warning("the database refused: %s", type(error).__name__, exc_info=error)
+            raise unavailable from error
+    raise AssertionError("unreachable")
+
+
+class _CommitUnknown(Exception):
+    """The connection was lost at COMMIT: done or not, the database alone knows."""
+
+
+def _once(engine: Engine, work: Callable[[Session], T]) -> T:
+    with Session(engine, expire_on_commit=False, autoflush=False) as session:
+        # Leaving the block without a commit rolls back.
+        result = work(session)
+        session.flush()
+        try:
+            session.commit()
+        except Exception as error:
+            if faults.is_disconnect(error):
+                raise _CommitUnknown from error
+            raise
+        return result
+
+
+def _value(outcome: T | errors.BankingError) -> T:
+    if isinstance(outcome, errors.BankingError):
+        raise outcome
+    return outcome

@@ -1,0 +1,75 @@
+"""Signing up, logging in and sessions, as JSON."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.caller import Role
+from app.schemas.base import (
+    AnyPassword,
+    AnyText,
+    Email,
+    Password,
+    RequestModel,
+    ResponseModel,
+    Time,
+)
+
+
+class SignUp(RequestModel):
+    email: Email
+    password: Password
+
+
+class Login(RequestModel):
+    email: AnyText
+    password: AnyPassword
+
+
+class TokenForm(BaseModel):
+    """The form of OAuth 2.0's password grant (RFC 6749, section 4.3), as API documentation sends it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grant_type: str = Field("password", pattern="^password$")
+    username: AnyText
+    password: AnyPassword
+    scope: AnyText = ""
+    client_id: AnyText | None = None
+    client_secret: AnyText | None = None
+
+
+class Refresh(RequestModel):
+    refresh_token: AnyText
+
+
+class PasswordChange(RequestModel):
+    current_password: AnyPassword
+    new_password: Password
+
+
+class Tokens(ResponseModel):
+    """`expires_in` is seconds of life of the access token."""
+
+    access_token: str
+    token_type: str = "bearer"  # noqa: S105 - the name of the scheme
+    expires_in: int
+    refresh_token: str
+
+
+class UserOut(ResponseModel):
+    id: str
+    email: str
+    role: Role
+    account_holder_id: str | None = None
+    created_at: Time
+
+
+class SessionOut(ResponseModel):
+    """`current` is the session of the token that asks."""
+
+    id: str
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
+    address: str | None
+    user_agent: str | None
+    current: bool

@@ -1,0 +1,26 @@
+"""Currencies and health, as JSON."""
+
+from app.schemas.base import ResponseModel
+
+
+class CurrencyOut(ResponseModel):
+    """`exponent` is the number of decimals of the minor unit: amount 1050 is 10.50 with 2."""
+
+    code: str
+    name: str
+    exponent: int
+
+
+class CurrencyList(ResponseModel):
+    data: list[CurrencyOut]
+
+
+class Health(ResponseModel):
+    status: str
+    service: str
+    version: str
+    database: str
+
+
+class Status(ResponseModel):
+    status: str

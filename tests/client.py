@@ -1,0 +1,130 @@
+"""A blocking client of the application, for tests that read like a conversation.
+
+The application runs on an event loop in a thread of its own, as in production; many threads may send
+requests at the same time. There is no network between, everything else is real.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from app.core.config import Settings
+from app.db.unit_of_work import Database
+from app.main import create_app
+
+PASSWORD = "a good long password"
+
+
+class _Loop:
+    """An event loop in a daemon thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+
+    def run(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=60)
+
+
+_portal = _Loop()
+
+
+class _Transport(httpx.BaseTransport):
+    """Hands a request to the application on its loop."""
+
+    def __init__(self, app: FastAPI, address: str) -> None:
+        self._asgi = httpx.ASGITransport(app, client=(address, 1234))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        return _portal.run(self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        sent = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
+        response = await self._asgi.handle_async_request(sent)
+        body = await response.aread()
+        return httpx.Response(response.status_code, headers=response.headers, content=body)
+
+
+class ApiClient(httpx.Client):
+    """`client.post("/v1/...", json=...)`; `client.app` is what answers."""
+
+    def __init__(self, app: FastAPI, address: str = "192.0.2.1") -> None:
+        super().__init__(transport=_Transport(app, address), base_url="http://bank.test")
+        self.app = app
+
+    @property
+    def db(self) -> Database:
+        return self.app.state.bank.db
+
+    def at(self, address: str) -> "ApiClient":
+        """A client at another network address, of the same application."""
+        return ApiClient(self.app, address)
+
+    def sign_up(self, email: str = "ada@example.com", password: str = PASSWORD) -> "Person":
+        """A new customer, logged in."""
+        created = self.post("/v1/auth/signup", json={"email": email, "password": password})
+        assert created.status_code == 201, created.text
+        return self.log_in(email, password)
+
+    def log_in(self, email: str = "ada@example.com", password: str = PASSWORD) -> "Person":
+        tokens = self.post("/v1/auth/login", json={"email": email, "password": password})
+        assert tokens.status_code == 200, tokens.text
+        return Person(self, tokens.json()["access_token"], tokens.json()["refresh_token"])
+
+
+@dataclass
+class Person:
+    """Somebody who is logged in; requests carry the access token."""
+
+    client: ApiClient
+    access_token: str
+    refresh_token: str
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+    def request(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        headers = self.bearer | kwargs.pop("headers", {})
+        return self.client.request(method, path, headers=headers, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.request("GET", path, **kwargs)
+
+    def post(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.request("POST", path, **kwargs)
+
+    def patch(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.request("PATCH", path, **kwargs)
+
+    def delete(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.request("DELETE", path, **kwargs)
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[ApiClient]:
+    """The application for these settings, from start-up to shutdown."""
+    app = create_app(settings)
+    lifespan = app.router.lifespan_context(app)
+    _portal.run(lifespan.__aenter__())
+    try:
+        yield ApiClient(app)
+    finally:
+        _portal.run(lifespan.__aexit__(None, None, None))
+
+
+def error_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Asserts exactly this refusal, in the envelope; returns the error object."""
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert error["code"] == code, response.text
+    assert set(error) == {"code", "message", "details", "request_id"}
+    assert error["request_id"] == response.headers["x-request-id"]
+    return error
