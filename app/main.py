@@ -22,7 +22,7 @@ from app.api.errors import render
 from app.api.identity import Identities
 from app.api.middleware import RequestContext
 from app.api.state import Bank
-from app.api.v1 import auth, currencies, health
+from app.api.v1 import accounts, auth, currencies, health, holders, transactions, transfers
 from app.core.config import Settings, load_settings, resolve_jwt_secret
 from app.core.errors import BankingError
 from app.core.logging import configure_logging
@@ -30,10 +30,20 @@ from app.core.security import PasswordHasher, TokenSigner
 from app.core.throttle import FailureThrottle
 from app.db.session import sqlite_driver, sqlite_has_wal_fault
 from app.db.unit_of_work import Database
+from app.ledger.posting import Ledger, Policy
 
 _log = logging.getLogger(__name__)
 
-_ROUTERS = (health.router, currencies.router, auth.router, docs.router)
+_ROUTERS = (
+    health.router,
+    currencies.router,
+    auth.router,
+    holders.router,
+    accounts.router,
+    transactions.router,
+    transfers.router,
+    docs.router,
+)
 _EXPOSED_HEADERS = ("X-Request-Id", "Location", "ETag", "Idempotent-Replayed", "Retry-After")
 
 
@@ -79,6 +89,7 @@ def _assemble(settings: Settings) -> Bank:
         hasher=PasswordHasher(settings.app_env, settings.hash_workers),
         identities=Identities(db, settings.session_cache_seconds),
         login_throttle=FailureThrottle(settings.login_attempts, settings.login_window_seconds),
+        ledger=Ledger(Policy(settings.bank_timezone, settings.daily_limits)),
         cursor_key=hmac.new(secret.encode(), b"cursor", hashlib.sha256).digest(),
     )
 

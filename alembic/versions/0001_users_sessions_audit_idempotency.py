@@ -65,7 +65,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(255), primary_key=True),
         sa.Column("fingerprint", sa.LargeBinary(32), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
-        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text()),
         sa.Column("location", sa.String(255)),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
     )

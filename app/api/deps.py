@@ -105,6 +105,10 @@ async def _origin(request: Request) -> Origin:
     return origin_of(request)
 
 
+# Those who act on accounts: customers for themselves, tellers for people at the counter.
+
+Clerk = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER)))]
+Reverser = Annotated[Caller, Security(Authenticated((Role.TELLER, Role.OPERATOR)))]
 CurrentUser = Annotated[Caller, Security(Authenticated())]
 OptionalKey = Annotated[Claim | None, Depends(KeyGuard(required=False))]
 IdempotencyKey = Annotated[Claim, Depends(KeyGuard(required=True))]

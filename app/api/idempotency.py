@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.orm import Session
 from starlette.requests import Request
@@ -17,6 +17,8 @@ from app.services import idempotency
 from app.services.idempotency import Answer, KeyedRequest
 
 T = TypeVar("T")
+
+REPLAYED: Final = "Idempotent-Replayed"
 
 
 def fingerprint(request: Request) -> bytes:
@@ -76,5 +78,5 @@ def _response(answer: Answer) -> Response:
     if answer.location:
         headers["Location"] = answer.location
     if answer.replayed:
-        headers["Idempotent-Replayed"] = "true"
+        headers[REPLAYED] = "true"
     return Response(answer.body, answer.status, headers, media_type="application/json")

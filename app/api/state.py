@@ -10,6 +10,7 @@ from app.core.config import Settings
 from app.core.security import PasswordHasher, TokenSigner
 from app.core.throttle import FailureThrottle
 from app.db.unit_of_work import Database
+from app.ledger.posting import Ledger
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Bank:
     hasher: PasswordHasher
     identities: Identities
     login_throttle: FailureThrottle
+    ledger: Ledger
     cursor_key: bytes = field(repr=False)
     draining: bool = False
 

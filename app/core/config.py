@@ -33,6 +33,8 @@ from pydantic_settings import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.core.money import CURRENCIES
+
 SHORTEST_SECRET = 32
 
 
@@ -96,6 +98,19 @@ Secrets = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), _FromFil
 TimeZone = Annotated[ZoneInfo, BeforeValidator(_parse_timezone), PlainSerializer(str)]
 
 
+def _parse_amounts(value: object) -> object:
+    """`EUR:500000,JPY:100000` -> minor units by currency."""
+    if not isinstance(value, list):
+        return value
+    pairs = [part.partition(":") for part in value]
+    if not all(code in CURRENCIES and amount.isascii() and amount.isdigit() for code, _, amount in pairs):
+        raise ValueError("must be minor units by currency such as EUR:500000, comma-separated")
+    return {code: int(amount) for code, _, amount in pairs}
+
+
+Amounts = Annotated[dict[str, int], NoDecode, BeforeValidator(_parse_amounts), BeforeValidator(_split)]
+
+
 class _SecretFiles(PydanticBaseSettingsSource):
     """Reads `NAME_FILE` for the fields that are secrets."""
 
@@ -157,6 +172,16 @@ class Settings(BaseSettings):
     )
     login_window_seconds: int = Field(
         300, ge=1, le=86400, description="The length of that window; a lock-out lasts as long."
+    )
+    self_service_funding: bool | None = Field(
+        None,
+        description="Whether customers may deposit and withdraw by themselves; when unset, in dev and "
+        "test only.",
+    )
+    daily_limits: Amounts = Field(
+        {},
+        description="The most that may leave an account on a day, such as EUR:500000,JPY:100000; "
+        "no limit for other currencies.",
     )
     hash_workers: int = Field(2, ge=1, le=64, description="Threads that hash passwords.")
     read_workers: int = Field(4, ge=1, le=64, description="Threads and connections that read.")
@@ -224,6 +249,13 @@ class Settings(BaseSettings):
             if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
                 raise ValueError("must be exact origins such as https://app.example.com, never *")
         return value
+
+    @property
+    def customers_fund(self) -> bool:
+        """Whether customers may deposit and withdraw by themselves."""
+        if self.self_service_funding is None:
+            return self.app_env.is_lenient
+        return self.self_service_funding
 
     @property
     def url(self) -> URL:

@@ -7,11 +7,11 @@
     ├── NotFound              404  not_found
     ├── MethodNotAllowed      405  method_not_allowed
     ├── NotAcceptable         406  not_acceptable
-    ├── Conflict              409  email_taken, idempotency_in_progress
+    ├── Conflict              409  insufficient_funds, account_frozen, email_taken, ...
     ├── PreconditionFailed    412  precondition_failed
     ├── BodyTooLarge          413  body_too_large
     ├── UnsupportedMediaType  415  unsupported_media_type
-    ├── Unprocessable         422  validation_failed, idempotency_key_reused, invalid_cursor, ...
+    ├── Unprocessable         422  validation_failed, same_account, currency_mismatch, ...
     ├── RateLimited           429  rate_limited
     ├── HeadersTooLarge       431  headers_too_large
     ├── InternalError         500  internal_error
@@ -132,6 +132,66 @@ class EmailTaken(Conflict):
     message = "There is a user with this e-mail address."
 
 
+class HolderExists(Conflict):
+    code = "holder_exists"
+    message = "This user is an account holder already."
+
+
+class HolderRequired(Conflict):
+    code = "holder_required"
+    message = "An account needs a holder: create one first."
+
+
+class InsufficientFunds(Conflict):
+    code = "insufficient_funds"
+    message = "The available balance does not cover this."
+
+
+class AccountFrozen(Conflict):
+    code = "account_frozen"
+    message = "The account is frozen; nothing goes out of it."
+
+
+class AccountClosed(Conflict):
+    code = "account_closed"
+    message = "The account is closed."
+
+
+class DestinationUnavailable(Conflict):
+    code = "destination_unavailable"
+    message = "The receiving account cannot take this."
+
+
+class LimitExceeded(Conflict):
+    code = "limit_exceeded"
+    message = "This would pass a limit of the account."
+
+
+class BalanceLimit(Conflict):
+    code = "balance_limit"
+    message = "The balance would pass what an account can hold."
+
+
+class BalanceNotZero(Conflict):
+    code = "balance_not_zero"
+    message = "Only an account with balance 0 can be closed."
+
+
+class AccountInUse(Conflict):
+    code = "account_in_use"
+    message = "Something on the account is still open."
+
+
+class AlreadyReversed(Conflict):
+    code = "already_reversed"
+    message = "This transfer has been reversed."
+
+
+class NotReversible(Conflict):
+    code = "not_reversible"
+    message = "A transfer of this kind or status cannot be reversed."
+
+
 class IdempotencyInProgress(Conflict):
     code = "idempotency_in_progress"
     message = "A request with this Idempotency-Key is still running."
@@ -177,6 +237,21 @@ class InvalidCursor(Unprocessable):
 class InvalidEmail(Unprocessable):
     code = "invalid_email"
     message = "This is not an e-mail address that the service takes."
+
+
+class SameAccount(Unprocessable):
+    code = "same_account"
+    message = "Source and destination are the same account."
+
+
+class CurrencyMismatch(Unprocessable):
+    code = "currency_mismatch"
+    message = "The currency is not the account's."
+
+
+class CurrencyNotSupported(Unprocessable):
+    code = "currency_not_supported"
+    message = "There is no such currency here."
 
 
 class RateLimited(BankingError):

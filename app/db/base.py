@@ -3,12 +3,16 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, MetaData, String
+from sqlalchemy import BigInteger, MetaData, Row, Select, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from app.core import clock
+
+# Rows and statements whose columns the reader names.
+AnyRow = Row[*tuple[Any, ...]]
+AnySelect = Select[*tuple[Any, ...]]
 
 
 class Instant(TypeDecorator[datetime]):

@@ -1,7 +1,20 @@
 """The tables. Importing this package registers every one of them with the metadata."""
 
+from app.models.accounts import Account
 from app.models.audit import AuditRecord
 from app.models.auth import LoginSession, RefreshToken, User
+from app.models.holders import AccountHolder
 from app.models.idempotency import IdempotencyKey
+from app.models.transfers import Entry, Transfer
 
-__all__ = ["AuditRecord", "IdempotencyKey", "LoginSession", "RefreshToken", "User"]
+__all__ = [
+    "Account",
+    "AccountHolder",
+    "AuditRecord",
+    "Entry",
+    "IdempotencyKey",
+    "LoginSession",
+    "RefreshToken",
+    "Transfer",
+    "User",
+]

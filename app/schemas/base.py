@@ -1,6 +1,5 @@
 """The types every request and response is made of."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Generic, LiteralString, TypeVar
 
@@ -41,7 +40,8 @@ class PageOf(ResponseModel, Generic[Item]):
     next_cursor: str | None
 
 
-def _plain_text(value: str) -> str:
+def plain_text(value: str) -> str:
+    """The text, unless it has control or direction characters."""
     if not is_plain_text(value):
         raise refusal("invalid_characters", "Control and direction characters are not allowed.")
     return value
@@ -80,14 +80,5 @@ AnyPassword = Annotated[str, Field(max_length=1024)]
 AnyText = Annotated[str, Field(max_length=1024)]
 
 
-def text(longest: int) -> Any:
-    """Plain text of 1 to `longest` code points that is not blank."""
-    return Annotated[
-        str,
-        Field(min_length=1, max_length=longest),
-        AfterValidator(_plain_text),
-        AfterValidator(_not_blank),
-    ]
-
-
-IDENTIFIER: Final = re.compile(r"[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}")
+# Text to read: `Annotated[PlainText, Field(max_length=...)]` says how long, in code points.
+PlainText = Annotated[str, Field(min_length=1), AfterValidator(plain_text), AfterValidator(_not_blank)]

@@ -68,6 +68,7 @@ def run_once(
 def _replay(keys: IdempotencyKeys, request: KeyedRequest) -> Answer:
     used = keys.get(request.caller, request.key)
     assert used is not None, "a key that could not be claimed is there"
-    if used.fingerprint != request.fingerprint:
+    # Without a body it was a posting's: another request, since postings do not come this way.
+    if used.fingerprint != request.fingerprint or used.body is None:
         raise errors.IdempotencyKeyReused()
     return Answer(used.status, used.body, used.location, replayed=True)

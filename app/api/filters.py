@@ -1,0 +1,139 @@
+"""Filters of lists, as query parameters. Ranges are half-open: `.gte` is in, `.lt` is out."""
+
+from datetime import date, datetime
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Query
+from pydantic import AfterValidator
+from starlette.requests import Request
+
+from app.api.state import Bank, bank_of
+from app.core import clock, dates, errors
+from app.core.errors import Detail
+from app.core.money import CURRENCIES
+from app.models.accounts import AccountStatus
+from app.models.transfers import TransferKind, TransferStatus
+from app.repositories.accounts import AccountFilter
+from app.repositories.transfers import EntryFilter, TransferFilter
+from app.schemas.accounts import AccountType
+from app.schemas.base import refusal
+from app.schemas.transfers import ExternalId
+
+_UTC: Final = ZoneInfo("UTC")
+
+
+def _boundary(value: str) -> str:
+    try:
+        dates.parse_boundary(value, _UTC, is_end=False)
+    except ValueError:
+        raise refusal("invalid", "An instant with its offset, or a date.") from None
+    return value
+
+
+def _day(value: str) -> str:
+    try:
+        dates.parse_date(value)
+    except ValueError:
+        raise refusal("invalid", "This must be a date such as 2026-02-28.") from None
+    return value
+
+
+def _currency(value: str) -> str:
+    if value not in CURRENCIES:
+        raise refusal("currency_not_supported", "No current ISO 4217 code in capitals.")
+    return value
+
+
+Boundary = Annotated[str, AfterValidator(_boundary)]
+Day = Annotated[str, AfterValidator(_day)]
+AccountId = Annotated[str | None, Query(description="Only of this account.")]
+
+
+def _at(request: Request, text: str | None) -> datetime | None:
+    """A boundary, where a day is the bank's."""
+    if text is None:
+        return None
+    return _boundary_of(bank_of(request).settings.bank_timezone, text, is_end=False)
+
+
+def _boundary_of(zone: ZoneInfo, text: str, *, is_end: bool) -> datetime:
+    try:
+        return dates.parse_boundary(text, zone, is_end=is_end)
+    except ValueError:
+        # The first or last day there is, in a zone where it begins or ends beyond.
+        return dates.parse_boundary(text, _UTC, is_end=False)
+
+
+def _on(text: str | None) -> date | None:
+    return None if text is None else dates.parse_date(text)
+
+
+async def _account_filter(
+    request: Request,
+    status: AccountStatus | None = None,
+    type: AccountType | None = None,
+    currency: Annotated[str | None, AfterValidator(lambda v: v and _currency(v))] = None,
+    account_holder_id: Annotated[str | None, Query(description="Only of this holder.")] = None,
+    created_from: Annotated[Boundary | None, Query(alias="created_at.gte")] = None,
+    created_before: Annotated[Boundary | None, Query(alias="created_at.lt")] = None,
+) -> AccountFilter:
+    return AccountFilter(
+        status=status,
+        kind=type,
+        currency=currency,
+        holder_id=account_holder_id,
+        created_from=_at(request, created_from),
+        created_before=_at(request, created_before),
+    )
+
+
+async def _entry_filter(
+    request: Request,
+    type: TransferKind | None = None,
+    booked_from: Annotated[Boundary | None, Query(alias="booked_at.gte")] = None,
+    booked_before: Annotated[Boundary | None, Query(alias="booked_at.lt")] = None,
+    value_from: Annotated[Day | None, Query(alias="value_date.gte")] = None,
+    value_before: Annotated[Day | None, Query(alias="value_date.lt")] = None,
+) -> EntryFilter:
+    return EntryFilter(
+        kind=type,
+        booked_from=_at(request, booked_from),
+        booked_before=_at(request, booked_before),
+        value_from=_on(value_from),
+        value_before=_on(value_before),
+    )
+
+
+async def _transfer_filter(
+    request: Request,
+    type: TransferKind | None = None,
+    status: TransferStatus | None = None,
+    external_id: ExternalId | None = None,
+    created_from: Annotated[Boundary | None, Query(alias="created_at.gte")] = None,
+    created_before: Annotated[Boundary | None, Query(alias="created_at.lt")] = None,
+) -> TransferFilter:
+    return TransferFilter(
+        kind=type,
+        status=status,
+        external_id=external_id,
+        created_from=_at(request, created_from),
+        created_before=_at(request, created_before),
+    )
+
+
+AccountsWanted = Annotated[AccountFilter, Depends(_account_filter)]
+EntriesWanted = Annotated[EntryFilter, Depends(_entry_filter)]
+TransfersWanted = Annotated[TransferFilter, Depends(_transfer_filter)]
+
+
+def past_instant(bank: Bank, text: str | None) -> datetime | None:
+    """The instant, or the end of the day, that a balance is asked for; 422 when it is yet to come."""
+    if text is None:
+        return None
+    now = clock.now()
+    zone = bank.settings.bank_timezone
+    instant = _boundary_of(zone, text, is_end=True)
+    if instant > now and text != now.astimezone(zone).date().isoformat():
+        raise errors.ValidationFailed([Detail("at", "in_the_future", "This is yet to come.")])
+    return min(instant, now)

@@ -1,0 +1,140 @@
+"""Accounts."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from starlette.requests import Request
+
+from app.api.deps import Clerk, CurrentUser, Db, Here, OptionalKey
+from app.api.etags import IfMatch, etag
+from app.api.filters import AccountsWanted, Boundary, EntriesWanted, past_instant
+from app.api.idempotency import create_once
+from app.api.paging import Page
+from app.api.reading import look
+from app.api.routing import ApiRoute
+from app.api.v1.transactions import answer_page
+from app.models import Account
+from app.models.accounts import AccountKind
+from app.schemas.accounts import AccountChange, AccountIn, AccountOut, BalanceOut
+from app.schemas.base import PageOf
+from app.schemas.transactions import TransactionOut
+from app.services import accounts, transactions
+
+router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=ApiRoute)
+
+
+@router.post("", status_code=201, response_model=AccountOut, responses={404: {}, 409: {}})
+async def open_account(request: Request, body: AccountIn, user: Clerk, key: OptionalKey) -> Response:
+    """Opens an account with balance 0. Staff say for which holder."""
+    act = partial(
+        accounts.open_account,
+        caller=user,
+        kind=AccountKind(body.type),
+        currency=body.currency,
+        nickname=body.nickname,
+        holder_id=body.account_holder_id,
+    )
+    return await create_once(
+        request,
+        key,
+        act,
+        AccountOut.of,
+        location=lambda account: f"/v1/accounts/{account.id}",
+    )
+
+
+@router.get("")
+async def list_accounts(user: CurrentUser, db: Db, page: Page, wanted: AccountsWanted) -> PageOf[AccountOut]:
+    """The caller's accounts, or every customer's for staff."""
+    rows = await look(
+        db,
+        user,
+        "account.list",
+        accounts.list_accounts,
+        wanted=wanted,
+        after=page.position,
+        limit=page.limit + 1,
+    )
+    return page.answer(rows, lambda row: [row.key], AccountOut.of)
+
+
+@router.get("/{account_id}")
+async def get_account(account_id: str, user: CurrentUser, db: Db, response: Response) -> AccountOut:
+    """One account, with its balances as of now."""
+    account = await look(
+        db, user, "account.read", accounts.get_account, object_id=account_id, account_id=account_id
+    )
+    return _tagged(account, response)
+
+
+@router.patch("/{account_id}", responses={412: {}})
+async def rename_account(
+    account_id: str, body: AccountChange, user: Clerk, db: Db, versions: IfMatch, response: Response
+) -> AccountOut:
+    """Gives the account a nickname, or takes it away."""
+    account = await db.write(
+        accounts.rename_account,
+        caller=user,
+        account_id=account_id,
+        nickname=body.nickname,
+        versions=versions,
+    )
+    return _tagged(account, response)
+
+
+@router.get("/{account_id}/balance")
+async def get_balance(
+    account_id: str,
+    user: CurrentUser,
+    bank: Here,
+    at: Annotated[Boundary | None, Query(description="An instant, or the end of a day.")] = None,
+) -> BalanceOut:
+    """The balance now or, with `at`, as it was booked then."""
+    balance = await look(
+        bank.db,
+        user,
+        "account.read",
+        accounts.get_balance,
+        object_id=account_id,
+        account_id=account_id,
+        at=past_instant(bank, at),
+    )
+    return BalanceOut.model_validate(balance)
+
+
+@router.get("/{account_id}/transactions")
+async def list_account_transactions(
+    account_id: str, user: CurrentUser, db: Db, page: Page, wanted: EntriesWanted
+) -> PageOf[TransactionOut]:
+    """The posted entries of one account, newest first."""
+    rows = await look(
+        db,
+        user,
+        "transaction.list",
+        transactions.list_transactions,
+        object_id=account_id,
+        account_id=account_id,
+        wanted=wanted,
+        after=page.position,
+        limit=page.limit + 1,
+    )
+    return answer_page(page, rows)
+
+
+@router.post("/{account_id}/close", response_model=AccountOut, responses={409: {}})
+async def close_account(account_id: str, request: Request, user: Clerk, key: OptionalKey) -> Response:
+    """Closes an account for ever: its balance must be 0 and nothing on it open."""
+    return await create_once(
+        request,
+        key,
+        partial(accounts.close_account, caller=user, account_id=account_id),
+        AccountOut.of,
+        status=200,
+    )
+
+
+def _tagged(account: Account, response: Response) -> AccountOut:
+    response.headers["ETag"] = etag(account.version)
+    return AccountOut.of(account)

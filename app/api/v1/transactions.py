@@ -1,0 +1,91 @@
+"""Transactions: posted entries, deposits and withdrawals."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from starlette.requests import Request
+
+from app.api.deps import Clerk, CurrentUser, Db, Here, IdempotencyKey
+from app.api.filters import AccountId, EntriesWanted
+from app.api.paging import Page, PageRequest
+from app.api.posting import created, key_of, post
+from app.api.reading import look
+from app.api.routing import ApiRoute
+from app.core import clock, errors
+from app.db.base import AnyRow
+from app.ledger.commands import BankAccount, OwnAccount, PostTransfer
+from app.models.accounts import AccountKind
+from app.models.transfers import TransferKind
+from app.schemas.base import PageOf
+from app.schemas.transactions import FundingType, TransactionIn, TransactionOut
+from app.services import transactions
+
+router = APIRouter(prefix="/v1/transactions", tags=["transactions"], route_class=ApiRoute)
+
+
+@router.post("", status_code=201, response_model=TransactionOut, responses={404: {}, 409: {}})
+async def create_transaction(
+    request: Request, body: TransactionIn, user: Clerk, key: IdempotencyKey, bank: Here
+) -> Response:
+    """A deposit from, or a withdrawal to, the bank's cash. Customers where the bank lets them."""
+    if not user.is_staff and not bank.settings.customers_fund:
+        raise errors.Forbidden()
+    is_deposit = body.type is FundingType.DEPOSIT
+    cash = BankAccount(AccountKind.CASH)
+    account = OwnAccount(body.account_id, "account_id")
+    command = PostTransfer(
+        caller=user,
+        key=key_of(request, key),
+        kind=TransferKind(body.type),
+        source=cash if is_deposit else account,
+        destination=account if is_deposit else cash,
+        amount=body.amount,
+        currency=body.currency,
+        description=body.description,
+    )
+    posted = await post(bank, command)
+    made = TransactionOut.of_posting(posted, is_deposit=is_deposit)
+    return created(made, f"/v1/transactions/{made.id}", posted)
+
+
+@router.get("")
+async def list_transactions(
+    user: CurrentUser, db: Db, page: Page, wanted: EntriesWanted, account_id: AccountId = None
+) -> PageOf[TransactionOut]:
+    """The posted entries of the caller's accounts, newest first. Staff name the account."""
+    rows = await look(
+        db,
+        user,
+        "transaction.list",
+        transactions.list_transactions,
+        object_id=account_id,
+        account_id=account_id,
+        wanted=wanted,
+        after=page.position,
+        limit=page.limit + 1,
+    )
+    return answer_page(page, rows)
+
+
+def answer_page(page: PageRequest, rows: Sequence[AnyRow]) -> PageOf[TransactionOut]:
+    """A page of entries; the position of one is when it was booked, and its id."""
+    return page.answer(
+        rows,
+        lambda row: [clock.to_micros(row.Entry.booked_at), row.Entry.id],
+        TransactionOut.of_row,
+    )
+
+
+@router.get("/{transaction_id}")
+async def get_transaction(transaction_id: str, user: CurrentUser, db: Db) -> TransactionOut:
+    """One posted entry."""
+    row = await look(
+        db,
+        user,
+        "transaction.read",
+        transactions.get_transaction,
+        object_id=transaction_id,
+        transaction_id=transaction_id,
+    )
+    return TransactionOut.of_row(row)

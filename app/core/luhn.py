@@ -1,0 +1,18 @@
+"""The Luhn check digit (ISO/IEC 7812-1, annex B): catches one wrong digit and most swapped pairs."""
+
+
+def check_digit(digits: str) -> str:
+    """The digit to append to `digits`."""
+    total = 0
+    for position, character in enumerate(reversed(digits)):
+        digit = int(character)
+        # The last of `digits` is doubled: the check digit will stand to its right.
+        total += sum(divmod(digit * 2, 10)) if position % 2 == 0 else digit
+    return str(-total % 10)
+
+
+def is_valid(number: str) -> bool:
+    """Whether the last digit is the check digit of those before it."""
+    return (
+        len(number) > 1 and number.isascii() and number.isdigit() and check_digit(number[:-1]) == number[-1]
+    )

@@ -1,0 +1,65 @@
+"""Accounts in memory while a batch is judged."""
+
+from dataclasses import dataclass
+
+from app.core.money import MAX_AMOUNT
+from app.models.accounts import CUSTOMER_KINDS, AccountStatus
+
+
+@dataclass(slots=True)
+class AccountState:
+    """An account's row, locked; amounts in minor units, instants in microseconds.
+
+    Only `post_out` and `post_in` change it, and only after every rule has agreed.
+    """
+
+    key: int
+    id: str
+    number: str | None
+    owner_id: str | None
+    holder_id: str | None
+    kind: str
+    currency: str
+    status: str
+    balance: int
+    held: int
+    overdraft_limit: int
+    unarranged: int
+    last_sequence: int
+    last_booked_at: int
+    version: int
+    touched: bool = False
+
+    @property
+    def is_customers(self) -> bool:
+        return self.kind in CUSTOMER_KINDS
+
+    @property
+    def available(self) -> int:
+        return self.balance - self.held + self.overdraft_limit
+
+    @property
+    def is_closed(self) -> bool:
+        return self.status == AccountStatus.CLOSED
+
+    @property
+    def is_frozen(self) -> bool:
+        return self.status == AccountStatus.FROZEN
+
+    def covers(self, amount: int) -> bool:
+        """Whether the amount may go out. The bank's own accounts have no floor."""
+        return not self.is_customers or self.available >= amount
+
+    def has_room_for(self, change: int) -> bool:
+        """Whether the balance stays one that every reader of the API keeps exactly."""
+        return -MAX_AMOUNT <= self.balance + change <= MAX_AMOUNT
+
+    def post(self, change: int, booked_at: int) -> None:
+        """Books a signed amount: the next entry of this account."""
+        self.balance += change
+        self.last_sequence += 1
+        self.last_booked_at = booked_at
+        if self.is_customers:
+            # A credit pays back what a forced posting took before it adds to what is available.
+            self.unarranged = min(self.unarranged, max(0, -self.available))
+        self.touched = True

@@ -1,0 +1,99 @@
+"""Accounts: SQL in, rows out. Balances are the ledger's to change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
+
+from app.db.locks import locked
+from app.db.statements import insert_or_ignore
+from app.models import Account, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFilter:
+    """What a list of accounts is narrowed to; None means any."""
+
+    owner_id: str | None = None
+    holder_id: str | None = None
+    status: str | None = None
+    kind: str | None = None
+    currency: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+class Accounts:
+    """The table `accounts`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, account: Account) -> bool:
+        """Inserts the account; False when its number (or its kind, for the bank's) is taken."""
+        values = {c.key: getattr(account, c.key) for c in Account.__table__.columns}
+        return insert_or_ignore(self._session, Account, values)
+
+    def by_id(self, account_id: str) -> Account | None:
+        """A customer's account. The bank's own are nobody's to look at by id."""
+        return self._session.scalar(_customers().where(Account.id == account_id))
+
+    def lock(self, account_id: str) -> Account | None:
+        """A customer's account, which nobody else changes until the commit."""
+        return self._session.scalar(locked(_customers().where(Account.id == account_id)))
+
+    def key_of(self, account_id: str, *, owner_id: str | None) -> int | None:
+        """The key of a customer's account; with `owner_id`, only if it is that user's."""
+        query = select(Account.key).where(Account.id == account_id, Account.holder_id.is_not(None))
+        if owner_id is not None:
+            query = query.where(Account.owner_id == owner_id)
+        return self._session.scalar(query)
+
+    def has_system(self, kind: str, currency: str) -> bool:
+        """Whether the bank has its own account of this kind in this currency."""
+        query = select(Account.key).where(
+            Account.holder_id.is_(None), Account.kind == kind, Account.currency == currency
+        )
+        return self._session.scalar(query) is not None
+
+    def page(self, wanted: AccountFilter, *, before_key: int | None, limit: int) -> Sequence[Account]:
+        """Customers' accounts, newest first."""
+        conditions = {
+            Account.owner_id: wanted.owner_id,
+            Account.holder_id: wanted.holder_id,
+            Account.status: wanted.status,
+            Account.kind: wanted.kind,
+            Account.currency: wanted.currency,
+        }
+        query = _customers().where(
+            *(column == value for column, value in conditions.items() if value is not None)
+        )
+        if wanted.created_from is not None:
+            query = query.where(Account.created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            query = query.where(Account.created_at < wanted.created_before)
+        if before_key is not None:
+            query = query.where(Account.key < before_key)
+        return self._session.scalars(query.order_by(Account.key.desc()).limit(limit)).all()
+
+    def set(self, account: Account, **values: object) -> None:
+        """Changes a locked account and its version."""
+        self._session.execute(
+            update(Account).where(Account.key == account.key).values(version=Account.version + 1, **values)
+        )
+
+    def balance_at(self, account: Account, instant: datetime) -> int:
+        """The booked balance at an instant, entries of that instant included: one index seek."""
+        query = (
+            select(Entry.balance_after)
+            .where(Entry.account_key == account.key, Entry.booked_at <= instant)
+            .order_by(Entry.booked_at.desc())
+            .limit(1)
+        )
+        return self._session.scalar(query) or 0
+
+
+def _customers() -> Select[Account]:
+    return select(Account).where(Account.holder_id.is_not(None))

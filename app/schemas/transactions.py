@@ -1,0 +1,100 @@
+"""Transactions (entries of an account), as JSON."""
+
+import enum
+from typing import Annotated
+
+from pydantic import Field
+
+from app.db.base import AnyRow
+from app.ledger.commands import Posted
+from app.models.accounts import CUSTOMER_KINDS
+from app.models.transfers import TransferKind
+from app.schemas.base import PlainText, RequestModel, ResponseModel, Time
+from app.schemas.holders import DateOut
+from app.schemas.money import Amount, Balance, CurrencyCode
+
+Description = Annotated[PlainText, Field(max_length=140)]
+
+
+class FundingType(enum.StrEnum):
+    """Money that comes into an account over the counter, or goes out."""
+
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+
+
+class TransactionIn(RequestModel):
+    account_id: str
+    type: FundingType
+    amount: Amount
+    currency: CurrencyCode
+    description: Description | None = None
+
+
+class Counterparty(ResponseModel):
+    """The other side: initials and the last four digits, or the bank's account."""
+
+    name: str
+    account_number: str | None
+
+
+class TransactionOut(ResponseModel):
+    """`amount` is signed: negative went out. `balance_after` is the balance right after it."""
+
+    id: str
+    account_id: str
+    transfer_id: str
+    type: TransferKind
+    amount: Balance
+    currency: str
+    balance_after: Balance
+    description: str | None
+    counterparty: Counterparty
+    booked_at: Time
+    value_date: DateOut
+
+    @classmethod
+    def of_row(cls, row: AnyRow) -> "TransactionOut":
+        entry, transfer = row.Entry, row.Transfer
+        return cls(
+            id=entry.id,
+            account_id=row.account_id,
+            transfer_id=transfer.id,
+            type=transfer.kind,
+            amount=entry.amount,
+            currency=row.currency,
+            balance_after=entry.balance_after,
+            description=transfer.description,
+            counterparty=_counterparty(row.other_kind, row.other_name, row.other_number),
+            booked_at=entry.booked_at,
+            value_date=entry.value_date,
+        )
+
+    @classmethod
+    def of_posting(cls, posted: Posted, *, is_deposit: bool) -> "TransactionOut":
+        """The customer's side of a deposit or withdrawal."""
+        side = posted.sides[1 if is_deposit else 0]
+        return cls(
+            id=side.entry_id,
+            account_id=side.account_id,
+            transfer_id=posted.row["id"],
+            type=posted.row["kind"],
+            amount=side.amount,
+            currency=posted.row["currency"],
+            balance_after=side.balance_after,
+            description=posted.row["description"],
+            counterparty=_counterparty("cash", None, None),
+            booked_at=posted.row["booked_at"],
+            value_date=side.value_date,
+        )
+
+
+def _counterparty(kind: str, name: str | None, number: str | None) -> Counterparty:
+    if kind not in CUSTOMER_KINDS or number is None:
+        return Counterparty(name=kind, account_number=None)
+    return Counterparty(name=_initials(name or ""), account_number=f"****{number[-4:]}")
+
+
+def _initials(name: str) -> str:
+    """`Ada King Lovelace` -> `A. K. L.`"""
+    return " ".join(f"{part[0]}." for part in name.split())

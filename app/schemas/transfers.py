@@ -1,0 +1,116 @@
+"""Transfers, as JSON."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from app.db.base import AnyRow
+from app.ledger.commands import Posted
+from app.models.transfers import TransferKind, TransferStatus
+from app.schemas.base import PlainText, RequestModel, ResponseModel, Time, plain_text, refusal
+from app.schemas.money import Amount, Balance, CurrencyCode
+from app.schemas.transactions import Description
+
+ExternalId = Annotated[PlainText, Field(max_length=100)]
+MetadataKey = Annotated[PlainText, Field(max_length=40)]
+MetadataText = Annotated[str, Field(max_length=500), AfterValidator(plain_text)]
+
+
+class TransferIn(RequestModel):
+    """From an account of one's own, to one's own by id or to anybody's by number."""
+
+    source_account_id: str
+    destination_account_id: str | None = None
+    destination_account_number: Annotated[str, Field(max_length=64)] | None = None
+    amount: Amount
+    currency: CurrencyCode
+    description: Description | None = None
+    external_id: ExternalId | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataText], Field(max_length=20)] | None = None
+
+    @model_validator(mode="after")
+    def _one_destination(self) -> "TransferIn":
+        if (self.destination_account_id is None) == (self.destination_account_number is None):
+            raise refusal("one_destination", "Give destination_account_id or destination_account_number.")
+        return self
+
+
+class SourceBalances(ResponseModel):
+    """The source's balances right after the transfer."""
+
+    balance: Balance
+    held: Balance
+    available: Balance
+
+
+class TransferOut(ResponseModel):
+    """What the recipient is not told is null: source, balances, external_id and metadata."""
+
+    id: str
+    status: TransferStatus
+    kind: TransferKind
+    source_account_id: str | None
+    destination_account_id: str | None
+    amount: Amount
+    currency: str
+    description: str | None
+    external_id: str | None
+    metadata: dict[str, str] | None
+    created_at: Time
+    booked_at: Time | None
+    reverses_id: str | None
+    reversed_by_id: str | None
+    source_balances: SourceBalances | None
+
+    @classmethod
+    def of_posting(cls, posted: Posted) -> "TransferOut":
+        """As its first answer told it, to whoever made it."""
+        row = posted.row
+        return cls(
+            id=row["id"],
+            status=row["status"],
+            kind=row["kind"],
+            source_account_id=row["source_id"],
+            destination_account_id=row["destination_id"],
+            amount=row["amount"],
+            currency=row["currency"],
+            description=row["description"],
+            external_id=row["external_id"],
+            metadata=row["metadata"],
+            created_at=row["created_at"],
+            booked_at=row["booked_at"],
+            reverses_id=row["reverses_id"],
+            reversed_by_id=None,
+            source_balances=SourceBalances(
+                balance=row["source_balance"],
+                held=row["source_held"],
+                available=row["source_available"],
+            ),
+        )
+
+    @classmethod
+    def of_row(cls, row: AnyRow, *, sees_source: bool) -> "TransferOut":
+        """As it is now, to somebody who may see the source's side or only the recipient's."""
+        transfer, payer, payee = row.Transfer, row.payer, row.payee
+        balances = SourceBalances(
+            balance=transfer.source_balance,
+            held=transfer.source_held,
+            available=transfer.source_available,
+        )
+        return cls(
+            id=transfer.id,
+            status=transfer.status,
+            kind=transfer.kind,
+            source_account_id=payer.id if sees_source else None,
+            destination_account_id=payee.id,
+            amount=transfer.amount,
+            currency=transfer.currency,
+            description=transfer.description,
+            external_id=transfer.external_id if sees_source else None,
+            metadata=transfer.details if sees_source else None,
+            created_at=transfer.created_at,
+            booked_at=transfer.booked_at,
+            reverses_id=row.reverses_id,
+            reversed_by_id=row.reversed_by_id,
+            source_balances=balances if sees_source else None,
+        )

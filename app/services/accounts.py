@@ -1,0 +1,198 @@
+"""Accounts: opening, looking at, naming and closing them."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.core import clock, errors, ids, luhn
+from app.core.access import READERS, may_read
+from app.core.caller import Caller, Role
+from app.core.errors import Detail
+from app.models import Account, AccountHolder
+from app.models.accounts import SYSTEM_KINDS, AccountKind, AccountStatus
+from app.repositories.accounts import AccountFilter, Accounts
+from app.repositories.audit import AuditLog
+from app.repositories.holders import Holders
+
+_NUMBER_DIGITS = 12
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """An account's balance at an instant; `held` and `available` are known for now only."""
+
+    account_id: str
+    currency: str
+    balance: int
+    held: int | None
+    available: int | None
+    at: datetime
+
+
+def open_account(
+    session: Session,
+    *,
+    caller: Caller,
+    kind: AccountKind,
+    currency: str,
+    nickname: str | None,
+    holder_id: str | None,
+) -> Account:
+    """Opens an account with balance 0 and, with the first one of a currency, the bank's own.
+
+    Customers open for themselves, and need to be holders (HolderRequired); tellers for the holder
+    they name.
+    """
+    holder = _holder_for(session, caller, holder_id)
+    _open_system_accounts(session, currency)
+    account = _new_account(kind, currency, holder=holder, nickname=nickname)
+    for _ in range(_TRIES):
+        if Accounts(session).add(account):
+            break
+        account.number = new_number()
+    else:
+        raise RuntimeError("no free account number found")
+    AuditLog(session).record("account.open", actor=caller.id, origin=caller.origin, object_id=account.id)
+    return account
+
+
+def _holder_for(session: Session, caller: Caller, holder_id: str | None) -> AccountHolder:
+    if caller.role is Role.CUSTOMER:
+        if holder_id is not None:
+            detail = Detail("account_holder_id", "not_allowed", "Only staff open for others.")
+            raise errors.ValidationFailed([detail])
+        own = Holders(session).of_user(caller.id)
+        if own is None:
+            raise errors.HolderRequired()
+        return own
+    if holder_id is None:
+        raise errors.HolderRequired()
+    known = ids.is_id(ids.HOLDER, holder_id)
+    holder = Holders(session).get(holder_id) if known else None
+    if holder is None:
+        raise errors.NotFound.at("account_holder_id")
+    return holder
+
+
+def _open_system_accounts(session: Session, currency: str) -> None:
+    """The bank's side of a currency; posting never makes an account, so it must be there first."""
+    accounts = Accounts(session)
+    if not accounts.has_system(SYSTEM_KINDS[-1], currency):
+        for kind in SYSTEM_KINDS:
+            accounts.add(_new_account(kind, currency))
+
+
+def _new_account(
+    kind: AccountKind,
+    currency: str,
+    *,
+    holder: AccountHolder | None = None,
+    nickname: str | None = None,
+) -> Account:
+    now = clock.now()
+    return Account(
+        key=ids.new_key(),
+        id=ids.new_id(ids.ACCOUNT),
+        number=new_number() if holder else None,
+        holder_id=holder.id if holder else None,
+        owner_id=holder.user_id if holder else None,
+        kind=kind,
+        currency=currency,
+        status=AccountStatus.ACTIVE,
+        balance=0,
+        held=0,
+        overdraft_limit=0,
+        unarranged=0,
+        last_sequence=0,
+        last_booked_at=now,
+        nickname=nickname,
+        version=1,
+        created_at=now,
+    )
+
+
+def new_number() -> str:
+    """Twelve digits that nobody can guess the next of; the last is the check digit."""
+    digits = "".join(secrets.choice("0123456789") for _ in range(_NUMBER_DIGITS - 1))
+    return digits + luhn.check_digit(digits)
+
+
+def get_account(session: Session, *, caller: Caller, account_id: str) -> Account:
+    """One account; NotFound for unknown ones and for other people's."""
+    known = ids.is_id(ids.ACCOUNT, account_id)
+    return _visible(caller, Accounts(session).by_id(account_id) if known else None)
+
+
+def _visible(caller: Caller, account: Account | None) -> Account:
+    if account is None or not may_read(caller, account.owner_id):
+        raise errors.NotFound.at("account_id")
+    return account
+
+
+def list_accounts(
+    session: Session, *, caller: Caller, wanted: AccountFilter, after: list[int] | None, limit: int
+) -> Sequence[Account]:
+    """The caller's accounts, or every customer's for staff; newest first."""
+    owner = None if caller.role in READERS else caller.id
+    return Accounts(session).page(
+        replace(wanted, owner_id=owner), before_key=after[0] if after else None, limit=limit
+    )
+
+
+def get_balance(session: Session, *, caller: Caller, account_id: str, at: datetime | None) -> Balance:
+    """The balance now or, with `at`, as it was booked then; 0 before the account was opened."""
+    account = get_account(session, caller=caller, account_id=account_id)
+    if at is None:
+        return Balance(
+            account.id, account.currency, account.balance, account.held, account.available, clock.now()
+        )
+    booked = Accounts(session).balance_at(account, at)
+    return Balance(account.id, account.currency, booked, None, None, at)
+
+
+def rename_account(
+    session: Session,
+    *,
+    caller: Caller,
+    account_id: str,
+    nickname: str | None,
+    versions: frozenset[int] | None,
+) -> Account:
+    """Gives the account another nickname, or none."""
+    account = _locked(session, caller, account_id)
+    if versions is not None and account.version not in versions:
+        raise errors.PreconditionFailed()
+    Accounts(session).set(account, nickname=nickname)
+    AuditLog(session).record("account.rename", actor=caller.id, origin=caller.origin, object_id=account.id)
+    session.refresh(account)
+    return account
+
+
+def close_account(session: Session, *, caller: Caller, account_id: str) -> Account:
+    """Closes an account for ever. It must be active, have balance 0 and nothing open."""
+    account = _locked(session, caller, account_id)
+    if account.status == AccountStatus.CLOSED:
+        raise errors.AccountClosed()
+    if account.status == AccountStatus.FROZEN:
+        raise errors.AccountFrozen()
+    if account.held != 0:
+        raise errors.AccountInUse()
+    if account.balance != 0:
+        raise errors.BalanceNotZero()
+    Accounts(session).set(account, status=AccountStatus.CLOSED)
+    AuditLog(session).record("account.close", actor=caller.id, origin=caller.origin, object_id=account.id)
+    session.refresh(account)
+    return account
+
+
+def _locked(session: Session, caller: Caller, account_id: str) -> Account:
+    """The account, locked, for its owner or, where that has no login here, for staff."""
+    known = ids.is_id(ids.ACCOUNT, account_id)
+    account = _visible(caller, Accounts(session).lock(account_id) if known else None)
+    if account.owner_id not in (caller.id, None):
+        raise errors.Forbidden()
+    return account
