@@ -16,7 +16,7 @@ from app.core.security import PasswordHasher, is_common_password
 from app.core.text import normalize_email
 from app.db import migrations
 from app.db.unit_of_work import Database
-from app.services import auth, health
+from app.services import auth, health, integrity
 
 # Requests may take this long after SIGTERM; with closing the database, the exit is inside 10 s.
 _GRACE_SECONDS: Final = 7
@@ -146,3 +146,23 @@ def doctor(settings: Settings) -> None:
     if not migrated:
         raise click.ClickException("The database is not at the newest schema: run `bank migrate`.")
     click.echo(f"Settings for {settings.app_env} are right; the database answers and is current.")
+
+
+@main.command()
+@with_settings
+def verify(settings: Settings) -> None:
+    """Check the whole ledger in one snapshot; name every row that is wrong, and exit 1."""
+    db = Database(settings)
+    try:
+        report = db.run_read(integrity.verify)
+    except BankingError as error:
+        raise click.ClickException(error.message) from None
+    finally:
+        db.close()
+    for finding in report.findings:
+        click.echo(
+            f"{finding.row}: {finding.rule}: is {finding.actual}, should be {finding.expected}", err=True
+        )
+    if report.findings:
+        sys.exit(1)
+    click.echo(f"{report.rules} rules checked; the books are right.")

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.caller import Role
+from app.models import User
 from app.schemas.base import (
     AnyPassword,
     AnyText,
@@ -56,11 +57,24 @@ class Tokens(ResponseModel):
 
 
 class UserOut(ResponseModel):
+    """`account_holder_id` is null until the user has become an account holder."""
+
     id: str
     email: str
     role: Role
-    account_holder_id: str | None = None
+    account_holder_id: str | None
     created_at: Time
+
+    @classmethod
+    def of(cls, user: User, *, holder_id: str | None) -> "UserOut":
+        """The user, with the account holder that they are."""
+        return cls(
+            id=user.id,
+            email=user.email,
+            role=Role(user.role),
+            account_holder_id=holder_id,
+            created_at=user.created_at,
+        )
 
 
 class SessionOut(ResponseModel):

@@ -20,6 +20,7 @@ from app.db.unit_of_work import Database
 from app.models import LoginSession, RefreshToken, User
 from app.repositories.audit import SYSTEM, AuditLog
 from app.repositories.auth import Sessions, Users
+from app.repositories.holders import Holders
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +237,20 @@ def list_sessions(
     )
 
 
-def get_user(session: Session, *, user_id: str) -> User:
-    """The user; NotFound cannot happen for a caller, who is one."""
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A user, and the account holder that they are, if they are one."""
+
+    user: User
+    holder_id: str | None
+
+
+def get_profile(session: Session, *, user_id: str) -> Profile:
+    """The user of a live session, who is there."""
     user = Users(session).get(user_id)
-    if user is None:
-        raise errors.NotFound.at("user_id")
-    return user
+    assert user is not None, "users are never deleted"
+    holder = Holders(session).of_user(user_id)
+    return Profile(user, holder.id if holder else None)
 
 
 async def change_password(
@@ -258,7 +267,7 @@ async def change_password(
     The current password is asked for again and guessed at as slowly as at a login: whoever holds a
     stolen token does not get the account.
     """
-    user = await db.read(get_user, user_id=caller.id)
+    user = (await db.read(get_profile, user_id=caller.id)).user
     key = (user.email, caller.origin.address)
     wait = throttle.begin(key)
     if wait is not None:

@@ -35,7 +35,7 @@ async def sign_up(body: SignUp, bank: Here, origin: From, response: Response) ->
     """Makes a customer's login. 409 `email_taken` when the address has one."""
     user = await auth.sign_up(bank.db, bank.hasher, email=body.email, password=body.password, origin=origin)
     response.headers["Location"] = "/v1/auth/me"
-    return UserOut.model_validate(user)
+    return UserOut.of(user, holder_id=None)
 
 
 @router.post("/login")
@@ -90,7 +90,8 @@ async def log_out_everywhere(user: CurrentUser, bank: Here) -> None:
 @router.get("/me")
 async def get_me(user: CurrentUser, db: Db) -> UserOut:
     """The user who asks."""
-    return UserOut.model_validate(await db.read(auth.get_user, user_id=user.id))
+    profile = await db.read(auth.get_profile, user_id=user.id)
+    return UserOut.of(profile.user, holder_id=profile.holder_id)
 
 
 @router.get("/sessions")

@@ -1,0 +1,160 @@
+"""Questions whose answer is "no row", if the ledger is right. Each is one statement over a snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.db.base import AnyRow
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule of the ledger, and the rows that break it: (what, is, should be)."""
+
+    rule: str
+    query: str
+
+
+_SUMS: Final = """
+    SELECT currency AS what, sum({amount}) AS actual, 0 AS expected
+    FROM {tables} GROUP BY currency HAVING sum({amount}) <> 0
+"""
+
+CHECKS: Final[Sequence[Check]] = (
+    Check(
+        "balances of a currency sum to zero",
+        _SUMS.format(amount="balance", tables="accounts"),
+    ),
+    Check(
+        "entries of a currency sum to zero",
+        _SUMS.format(amount="entries.amount", tables="entries JOIN accounts ON accounts.key = account_key"),
+    ),
+    Check(
+        "a posted transfer has exactly its two entries, of its amount",
+        """
+        SELECT t.id AS what, count(e.transfer_key) AS actual, 2 AS expected
+        FROM transfers t LEFT JOIN entries e ON e.transfer_key = t.key
+            AND (e.account_key = t.source_key AND e.amount = -t.amount
+                OR e.account_key = t.destination_key AND e.amount = t.amount)
+        WHERE t.status = 'posted'
+        GROUP BY t.key, t.id HAVING count(e.transfer_key) <> 2
+        """,
+    ),
+    Check(
+        "an entry belongs to a posted transfer",
+        """
+        SELECT e.id AS what, count(t.key) AS actual, 1 AS expected
+        FROM entries e LEFT JOIN transfers t ON t.key = e.transfer_key AND t.status = 'posted'
+            AND (e.account_key = t.source_key OR e.account_key = t.destination_key)
+        GROUP BY e.account_key, e.sequence, e.id HAVING count(t.key) <> 1
+        """,
+    ),
+    Check(
+        "both accounts of a transfer are of its currency",
+        """
+        SELECT t.id AS what, s.currency AS actual, t.currency AS expected
+        FROM transfers t JOIN accounts s ON s.key IN (t.source_key, t.destination_key)
+        WHERE s.currency <> t.currency
+        """,
+    ),
+    Check(
+        "an account's balance is the sum of its entries",
+        """
+        SELECT a.id AS what, a.balance AS actual, coalesce(sum(e.amount), 0) AS expected
+        FROM accounts a LEFT JOIN entries e ON e.account_key = a.key
+        GROUP BY a.key, a.id, a.balance HAVING a.balance <> coalesce(sum(e.amount), 0)
+        """,
+    ),
+    Check(
+        "an account's last entry has its balance, sequence and time",
+        """
+        SELECT a.id AS what, e.balance_after AS actual, a.balance AS expected
+        FROM accounts a LEFT JOIN entries e
+            ON e.account_key = a.key AND e.sequence = a.last_sequence
+        WHERE a.last_sequence > 0 AND (e.account_key IS NULL
+            OR e.balance_after <> a.balance OR e.booked_at <> a.last_booked_at)
+        """,
+    ),
+    Check(
+        "an account has as many entries as its last sequence says",
+        """
+        SELECT a.id AS what, count(e.account_key) AS actual, a.last_sequence AS expected
+        FROM accounts a LEFT JOIN entries e ON e.account_key = a.key
+        GROUP BY a.key, a.id, a.last_sequence HAVING count(e.account_key) <> a.last_sequence
+        """,
+    ),
+    Check(
+        "each entry continues the one before: sequence, balance, time",
+        """
+        SELECT id AS what, balance_after AS actual, balance_before + amount AS expected
+        FROM (
+            SELECT id, sequence, amount, balance_after, booked_at,
+                coalesce(lag(balance_after) OVER line, 0) AS balance_before,
+                coalesce(lag(sequence) OVER line, 0) AS sequence_before,
+                lag(booked_at) OVER line AS booked_before
+            FROM entries WINDOW line AS (PARTITION BY account_key ORDER BY sequence)
+        ) AS lines
+        WHERE balance_after <> balance_before + amount OR sequence <> sequence_before + 1
+            OR booked_at <= booked_before
+        """,
+    ),
+    Check(
+        "what is held is the sum of open holds",
+        """
+        SELECT a.id AS what, a.held AS actual, coalesce(sum(t.remaining), 0) AS expected
+        FROM accounts a LEFT JOIN transfers t ON t.source_key = a.key AND t.status = 'pending'
+        GROUP BY a.key, a.id, a.held HAVING a.held <> coalesce(sum(t.remaining), 0)
+        """,
+    ),
+    Check(
+        "unarranged is how far a customer's account is below its arranged floor",
+        """
+        SELECT id AS what, unarranged AS actual, expected FROM (
+            SELECT id, unarranged, CASE
+                WHEN holder_id IS NOT NULL AND held - balance - overdraft_limit > 0
+                THEN held - balance - overdraft_limit ELSE 0 END AS expected
+            FROM accounts
+        ) AS floors WHERE unarranged <> expected
+        """,
+    ),
+    Check(
+        "no customer's account is below its floor",
+        """
+        SELECT id AS what, balance AS actual, held - overdraft_limit - unarranged AS expected
+        FROM accounts
+        WHERE holder_id IS NOT NULL AND balance - held + overdraft_limit + unarranged < 0
+        """,
+    ),
+    Check(
+        "a closed account is empty",
+        """
+        SELECT id AS what, balance AS actual, 0 AS expected
+        FROM accounts WHERE status = 'closed' AND (balance <> 0 OR held <> 0)
+        """,
+    ),
+    Check(
+        "a reversal mirrors what it reverses, once",
+        """
+        SELECT r.id AS what, r.amount AS actual, t.amount AS expected
+        FROM transfers r JOIN transfers t ON t.key = r.reverses_key
+        WHERE r.amount <> t.amount OR r.source_key <> t.destination_key
+            OR r.destination_key <> t.source_key OR r.kind <> 'reversal'
+        """,
+    ),
+    Check(
+        "a key of a posting names a transfer that is there",
+        """
+        SELECT k.location AS what, 0 AS actual, 1 AS expected
+        FROM idempotency_keys k LEFT JOIN transfers t ON k.location = '/v1/transfers/' || t.id
+        WHERE k.body IS NULL AND t.key IS NULL
+        """,
+    ),
+)
+
+
+def offenders(session: Session, check: Check) -> Sequence[AnyRow]:
+    """The rows that break a rule: `what` names one, `actual` and `expected` say how."""
+    return session.execute(text(check.query)).all()
