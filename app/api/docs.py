@@ -23,6 +23,7 @@ assets: Final = StaticFiles(directory=Path(fastapi_offline.__file__).parent / "s
 
 @router.get("/docs")
 async def docs() -> HTMLResponse:
+    """The interactive page, with files of this server."""
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="banking-service",
@@ -37,6 +38,7 @@ async def docs() -> HTMLResponse:
 
 @router.get("/docs/oauth2-redirect")
 async def oauth2_redirect() -> HTMLResponse:
+    """Where the page's Authorize button comes back to."""
     page = get_swagger_ui_oauth2_redirect_html()
     page.headers.update(_POLICY)
     return page

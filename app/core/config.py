@@ -37,6 +37,8 @@ SHORTEST_SECRET = 32
 
 
 class Environment(enum.StrEnum):
+    """Where the service runs; staging and prod are strict."""
+
     DEV = "dev"
     TEST = "test"
     STAGING = "staging"
@@ -49,6 +51,8 @@ class Environment(enum.StrEnum):
 
 
 class LogLevel(enum.StrEnum):
+    """The least severe entry that is logged."""
+
     DEBUG = "DEBUG"
     INFO = "INFO"
     WARNING = "WARNING"

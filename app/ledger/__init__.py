@@ -1,0 +1,1 @@
+"""The posting engine: the only code that will move money."""

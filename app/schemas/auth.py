@@ -15,11 +15,15 @@ from app.schemas.base import (
 
 
 class SignUp(RequestModel):
+    """A new customer's login."""
+
     email: Email
     password: Password
 
 
 class Login(RequestModel):
+    """The address in any spelling that means the same, and the password as it was set."""
+
     email: AnyText
     password: AnyPassword
 
@@ -38,10 +42,14 @@ class TokenForm(BaseModel):
 
 
 class Refresh(RequestModel):
+    """The refresh token of the last pair."""
+
     refresh_token: AnyText
 
 
 class PasswordChange(RequestModel):
+    """The password now, and the one from now on."""
+
     current_password: AnyPassword
     new_password: Password
 
@@ -56,6 +64,8 @@ class Tokens(ResponseModel):
 
 
 class UserOut(ResponseModel):
+    """A login. `account_holder_id` is null until there is a holder."""
+
     id: str
     email: str
     role: Role
