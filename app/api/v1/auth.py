@@ -11,6 +11,7 @@ from app.api.deps import CurrentUser, Db, From, Here, origin_of
 from app.api.paging import Page
 from app.api.routing import ApiRoute
 from app.api.state import Bank
+from app.core import errors
 from app.core.caller import Caller
 from app.models import LoginSession
 from app.schemas.auth import (
@@ -25,7 +26,7 @@ from app.schemas.auth import (
 )
 from app.schemas.base import PageOf
 from app.services import auth
-from app.services.auth import Device, Grant
+from app.services.auth import Device, Grant, Reuse
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=ApiRoute)
 
@@ -66,13 +67,16 @@ async def _begin_session(bank: Bank, request: Request, email: str, password: str
 @router.post("/refresh")
 async def refresh(body: Refresh, bank: Here, origin: From) -> Tokens:
     """The next pair of tokens. A refresh token that was used before ends its whole session."""
-    grant = await bank.db.write(
+    outcome: Grant | Reuse = await bank.db.write(
         auth.refresh,
         refresh_token=body.refresh_token,
         origin=origin,
         session_life=_session_life(bank),
     )
-    return _tokens(bank, grant)
+    if isinstance(outcome, Reuse):
+        bank.identities.forget([outcome.session_id])
+        raise errors.Unauthenticated()
+    return _tokens(bank, outcome)
 
 
 @router.post("/logout", status_code=204)
