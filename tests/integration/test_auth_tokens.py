@@ -157,7 +157,6 @@ def test_a_rotation_of_the_secret_logs_nobody_out(settings: Settings) -> None:
     new = "the second secret of these tests!"
     with running(settings) as client:
         ada = client.sign_up()
-    rotated = settings.model_copy()
     rotated = settings_for(
         settings.database_url, jwt_secret=new, jwt_previous_secrets=[settings.jwt_secret.get_secret_value()]
     )
