@@ -29,7 +29,7 @@ NEVER = re.compile(
 )
 SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY"
-    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\."
+    r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{20,}"
     r"|\b(ghp|gho|glpat|xox[abp]|sk_live|rk_live)[_-]\w{16,}"
     r"|\bAKIA[0-9A-Z]{16}\b"
 )
@@ -114,7 +114,7 @@ def test_a_file_that_belongs_here_is_not(name: str) -> None:
     ("pattern", "line"),
     [
         (SECRET, "-----BEGIN RSA " + "PRIVATE KEY-----"),
-        (SECRET, "token = 'ey" + "JhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0xxxxxx.x'"),
+        (SECRET, "token = 'ey" + "JhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0." + "c2lnbmVkLWJ5LXNvbWVib2R5LXdobw'"),
         (SECRET, "AKIA" + "ABCDEFGHIJKLMNOP"),
         (FOREIGN, "see /" + "home/somebody/notes"),
         (FOREIGN, "pip install -" + "-index-url x"),
