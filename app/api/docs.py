@@ -31,6 +31,8 @@ async def docs() -> HTMLResponse:
         swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
         swagger_css_url=f"{_ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{_ASSETS}/favicon.png",
+        # The page would show a badge that a foreign host draws.
+        swagger_ui_parameters={"validatorUrl": None},
     )
     page.headers.update(_POLICY)
     return page
