@@ -84,6 +84,23 @@ def test_the_endpoint_table_is_what_openapi_says(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "refusals"),
+    [
+        ("/v1/auth/signup", {"409"}),
+        ("/v1/auth/login", {"401", "429"}),
+        ("/v1/auth/token", {"401", "429"}),
+        ("/v1/auth/refresh", {"401"}),
+        ("/v1/auth/password", {"401", "429"}),
+    ],
+)
+def test_openapi_tells_how_signing_up_and_in_is_refused(
+    path: str, refusals: set[str], tmp_path: Path
+) -> None:
+    settings = Settings(_env_file=None, app_env="test", database_url=f"sqlite:///{tmp_path}/bank.db")
+    assert refusals <= set(operations(create_app(settings).openapi())["POST", path]["responses"])
+
+
 def test_the_versions_of_the_stack_table_are_the_pinned_ones() -> None:
     stack = {row["Package"]: row["Version"] for row in table("README.md", "Part")}
     assert stack == {package: pinned()[package] for package in stack}
