@@ -12,7 +12,7 @@ import app.models  # noqa: F401 - registers the tables
 from alembic import context
 from app.core.config import load_settings
 from app.db.base import Base, Instant
-from app.db.session import open_engines
+from app.db.session import create_private_file, open_engines
 
 
 def render_item(kind: str, item: object, autogen_context: object) -> str | bool:
@@ -44,10 +44,19 @@ def migrate(connection: Connection) -> None:
 
 
 settings = context.config.attributes.get("settings") or load_settings()
+if settings.is_sqlite:
+    create_private_file(settings.sqlite_path)
 engines = open_engines(settings)
-with engines.writer.connect() as connection:
-    if settings.is_sqlite:
-        # Outside a transaction, or SQLite ignores it.
-        connection.connection.driver_connection.execute("PRAGMA foreign_keys = OFF")
-    migrate(connection)
-engines.dispose()
+try:
+    with engines.writer.connect() as connection:
+        driver = connection.connection.driver_connection
+        if settings.is_sqlite:
+            # Outside a transaction, or SQLite ignores it.
+            driver.execute("PRAGMA foreign_keys = OFF")
+        else:
+            # A migration of a large table takes as long as it takes; a request may not.
+            driver.execute("SET statement_timeout = 0")
+            driver.commit()
+        migrate(connection)
+finally:
+    engines.dispose()

@@ -1,20 +1,25 @@
 """The `bank` command: run the service and look after it."""
 
+import logging
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from functools import wraps
 from typing import Any, Final
 
 import click
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
+from app.api.protocol import BoundedHttp
 from app.core.caller import STAFF_ROLES, Origin, Role
-from app.core.config import ConfigurationError, Settings, load_settings
-from app.core.errors import BankingError, EmailTaken
+from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
+from app.core.errors import BankingError
 from app.core.logging import configure_logging
 from app.core.security import PasswordHasher, is_common_password
 from app.core.text import normalize_email
 from app.db import migrations
+from app.db.faults import as_unavailable
 from app.db.unit_of_work import Database
 from app.services import auth, health, integrity
 
@@ -28,20 +33,33 @@ _LONGEST_PASSWORD: Final = 256
 @click.group()
 def main() -> None:
     """Runs the banking service and looks after it."""
+    # A command says what is wrong in one sentence; only the service writes a log.
+    logging.root.addHandler(logging.NullHandler())
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Loads the settings first; wrong ones are told by their variables, and the exit code is 1."""
+    """Loads the settings first; wrong ones are told by their variables, and the exit code is 1.
+
+    What fails for a reason outside this program is told in a sentence, too.
+    """
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            settings = load_settings()
+            command(load_settings(), *args, **kwargs)
         except ConfigurationError as error:
             for variable, reason in error.problems:
                 click.echo(f"{variable} {reason}", err=True)
             sys.exit(1)
-        command(settings, *args, **kwargs)
+        except BankingError as error:
+            raise click.ClickException(error.message) from None
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or 'The system'}: {error.strerror}") from None
+        except SQLAlchemyError as error:
+            unavailable = as_unavailable(error)
+            if unavailable is None:
+                raise
+            raise click.ClickException(unavailable.message) from None
 
     return run
 
@@ -57,6 +75,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         raise click.ClickException(
             "SQLite has one writer, so one worker serves it. Set DATABASE_URL to PostgreSQL for more."
         )
+    # Before the first worker starts: where that fails, each would fail for ever.
+    resolve_jwt_secret(settings)
     configure_logging(settings.log_level)
     uvicorn.run(
         "app.main:app",
@@ -64,7 +84,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         port=port,
         workers=workers,
         loop="asyncio",
-        http="httptools",
+        http=BoundedHttp,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -94,21 +114,18 @@ def migrate(settings: Settings) -> None:
 @with_settings
 def create_staff(settings: Settings, email: str, role: str, password_stdin: bool) -> None:
     """Make a login for a member of staff. There is no other way to become one."""
+    address = _checked_email(email)
     password = _read_password(password_stdin)
-    db = Database(settings)
     hasher = PasswordHasher(settings.app_env, workers=1)
-    try:
+    with closing(Database(settings)) as db:
+        _require_migrated(settings, db)
         user = db.run_write(
             auth.create_user,
-            email=_checked_email(email),
+            email=address,
             password_hash=hasher.hash_now(password),
             role=Role(role),
             origin=_HERE,
         )
-    except EmailTaken as error:
-        raise click.ClickException(error.message) from None
-    finally:
-        db.close()
     click.echo(f"{user.id} {user.email} {user.role}")
 
 
@@ -136,29 +153,29 @@ def _checked_email(email: str) -> str:
 @with_settings
 def doctor(settings: Settings) -> None:
     """Check the settings and the database; name everything that is wrong."""
-    db = Database(settings)
+    with closing(Database(settings)) as db:
+        _require_migrated(settings, db)
+    click.echo(f"Settings for {settings.app_env} are right; the database answers and is current.")
+
+
+def _require_migrated(settings: Settings, db: Database) -> None:
+    if settings.is_sqlite and not settings.sqlite_path.exists():
+        raise click.ClickException("DATABASE_URL names a file that is not there: run `bank migrate`.")
     try:
         migrated = db.run_read(health.is_migrated)
     except BankingError as error:
         raise click.ClickException(f"DATABASE_URL: {error.message}") from None
-    finally:
-        db.close()
     if not migrated:
         raise click.ClickException("The database is not at the newest schema: run `bank migrate`.")
-    click.echo(f"Settings for {settings.app_env} are right; the database answers and is current.")
 
 
 @main.command()
 @with_settings
 def verify(settings: Settings) -> None:
     """Check the whole ledger in one snapshot; name every row that is wrong, and exit 1."""
-    db = Database(settings)
-    try:
+    with closing(Database(settings)) as db:
+        _require_migrated(settings, db)
         report = db.run_read(integrity.verify)
-    except BankingError as error:
-        raise click.ClickException(error.message) from None
-    finally:
-        db.close()
     for finding in report.findings:
         click.echo(
             f"{finding.row}: {finding.rule}: is {finding.actual}, should be {finding.expected}", err=True

@@ -14,13 +14,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
 from app.api import docs, openapi
 from app.api.errors import render
 from app.api.identity import Identities
-from app.api.middleware import RequestContext
+from app.api.middleware import Cors, RequestContext
 from app.api.state import Bank
 from app.api.v1 import accounts, auth, currencies, health, holders, transactions, transfers
 from app.core.config import Settings, load_settings, resolve_jwt_secret
@@ -67,10 +66,10 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_exception_handler(kind, render)
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
             expose_headers=_EXPOSED_HEADERS,
         )
     app.add_middleware(RequestContext, settings=settings)

@@ -1,0 +1,1 @@
+"""HTTP: routes, the order of refusals, errors and headers. The only layer that knows it."""

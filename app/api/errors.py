@@ -16,7 +16,9 @@ from app.core import errors
 from app.core.errors import BankingError, Detail
 
 # A name that a developer would give a field. Other names come from the client and are not repeated.
-_FIELD_NAME: Final = re.compile(r"[a-z][a-z_]{0,39}(\.(gte|lt))?")
+_FIELD_NAME: Final = re.compile(r"[a-z][a-z_]{0,39}[0-9]?(\.(gte|lt))?")
+# A body of a mebibyte can be wrong in a hundred thousand places; the answer stays readable.
+_MOST_DETAILS: Final = 100
 
 # How our codes and sentences follow from the validator's. {} are limits of ours, never the input.
 _RULES: Final[Mapping[str, tuple[str, str]]] = {
@@ -100,19 +102,19 @@ def _from_http(request: Request, error: HTTPException) -> BankingError:
 
 def allowed_methods(scope: Scope) -> list[str]:
     """Every method that some route of this path takes (RFC 9110, section 15.5.6)."""
-    return sorted(
-        {
-            method
-            for route in scope["app"].routes
-            if route.matches(scope)[0] is not Match.NONE
-            for method in getattr(route, "methods", None) or ()
-        }
-    )
+    methods = {
+        method
+        for route in scope["app"].routes
+        if route.matches(scope)[0] is not Match.NONE
+        for method in getattr(route, "methods", None) or ()
+    }
+    # No route: a file of the documentation.
+    return sorted(methods or {"GET", "HEAD"})
 
 
 def validation_failed(problems: Sequence[Mapping[str, Any]]) -> BankingError:
     """All that is wrong with the fields of a request, at once; what was submitted stays out."""
-    details = [_detail(problem) for problem in problems]
+    details = [_detail(problem) for problem in problems[:_MOST_DETAILS]]
     kinds = {detail.code for detail in details}
     promoted = _PROMOTED.get(next(iter(kinds))) if len(kinds) == 1 else None
     return (promoted or errors.ValidationFailed)(details)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from app.api.deps import Claim
 from app.api.routing import ApiRequest
 from app.api.state import bank_of
+from app.core.errors import BankingError
 from app.schemas.base import ResponseModel
 from app.services import idempotency
 from app.services.idempotency import Answer, KeyedRequest
@@ -44,7 +45,7 @@ def _without_null(value: Any) -> Any:
 async def create_once(
     request: Request,
     claim: Claim | None,
-    act: Callable[[Session], T],
+    act: Callable[[Session], T | BankingError],
     render: Callable[[T], ResponseModel],
     *,
     status: int = 201,
@@ -64,7 +65,8 @@ async def create_once(
         if not shown_once:
             return full
         fields = json.loads(full.body) | dict.fromkeys(shown_once)
-        return Answer(full.status, json.dumps(fields, ensure_ascii=False), full.location)
+        body = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+        return Answer(full.status, body, full.location)
 
     keyed = KeyedRequest(claim.caller, claim.key, fingerprint(request)) if claim else None
     outcome = await bank_of(request).db.write(

@@ -31,16 +31,18 @@ class Identities:
         cached = self._cache.get(session_id)
         if cached is not None and clock.monotonic() < cached[0]:
             return cached[1]
+        # The answer is as old as the question: it may have waited for a thread.
+        until = clock.monotonic() + self._seconds
         identity = await self._db.read(auth.find_identity, session_id=session_id)
         if identity is not None and identity.role is Role.CUSTOMER:
-            self._remember(session_id, identity)
+            self._remember(session_id, until, identity)
         return identity
 
-    def _remember(self, session_id: str, identity: Identity) -> None:
+    def _remember(self, session_id: str, until: float, identity: Identity) -> None:
         known = self._cache.get(session_id)
         # The session may have ended while the database was being asked.
         if known is None or known[1] is not None:
-            self._keep(session_id, clock.monotonic() + self._seconds, identity)
+            self._keep(session_id, until, identity)
 
     def forget(self, session_ids: list[str]) -> None:
         """These sessions have ended, which is for ever."""

@@ -14,7 +14,9 @@ from app.core.errors import MalformedJson
 DEEPEST: Final = 32
 LONGEST_NUMBER: Final = 30
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.S)
+# A string that never ends is read to the end of the body: starting again at its every quote would
+# take time by the square of the length.
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.?)*+(?:"|\Z)', re.S)
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 # Escapes that can put NUL or half a surrogate pair into a string.
 _SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -50,7 +52,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > LONGEST_NUMBER:
+    if len(digits.lstrip("-")) > LONGEST_NUMBER:
         raise ValueError("number too long")
     return int(digits)
 

@@ -10,6 +10,9 @@ from ipaddress import ip_address
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import errors as rendering
@@ -52,7 +55,7 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(MutableHeaders(scope=message), request_id)
+                add_headers(MutableHeaders(scope=message), request_id)
             await send(message)
 
         try:
@@ -60,6 +63,9 @@ class RequestContext:
             await self._app(scope, receive, answer)
         except errors.BankingError as error:
             await rendering.envelope(error, request_id)(scope, receive, answer)
+        except ClientDisconnect:
+            # Nobody waits for an answer; the access log has the request with status 0.
+            pass
         except Exception:
             _log.exception("unexpected error", extra={"request_id": request_id})
             if not status:
@@ -70,7 +76,7 @@ class RequestContext:
             extra={
                 "request_id": request_id,
                 "method": scope["method"],
-                "path": scope["path"],
+                "path": _loggable_path(scope),
                 "status": status,
                 "ms": round((clock.monotonic() - began) * 1000, 1),
                 "address": address,
@@ -79,10 +85,15 @@ class RequestContext:
 
     def _refuse(self, scope: Scope, headers: Headers) -> None:
         """Requests that no route should see."""
+        # Without exactly one Host a proxy and this server may disagree on whom it is for (RFC 9112, 3.2).
+        hosts = headers.getlist("host")
+        if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
+            raise errors.MalformedRequest(headers={"Connection": "close"})
         # A proxy and this server may disagree on where such a request ends (RFC 9112, section 6.1).
         if "transfer-encoding" in headers and "content-length" in headers:
             raise errors.MalformedRequest(headers={"Connection": "close"})
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > _LARGEST_HEADERS:
+        length = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        if length + sum(len(name) + len(value) for name, value in scope["headers"]) > _LARGEST_HEADERS:
             raise errors.HeadersTooLarge(headers={"Connection": "close"})
         if self._hosts and _host_name(headers.get("host", "")) not in self._hosts:
             raise errors.MalformedRequest()
@@ -94,9 +105,11 @@ class RequestContext:
             return address
         chain = ",".join(headers.getlist("x-forwarded-for")).split(",")
         for hop in reversed(chain):
-            if not self._is_proxy(address):
+            said = _valid_address(hop.strip())
+            # Beyond a hop that cannot be read stands what the client wrote.
+            if said is None or not self._is_proxy(address):
                 break
-            address = _valid_address(hop.strip()) or address
+            address = said
         return address
 
     def _is_proxy(self, address: str | None) -> bool:
@@ -110,7 +123,15 @@ def _request_id(headers: Headers) -> str:
     return given if _REQUEST_ID.fullmatch(given) else ids.new_id(ids.REQUEST)
 
 
-def _add_headers(headers: MutableHeaders, request_id: str) -> None:
+def _loggable_path(scope: Scope) -> str:
+    """The path of the route, with the ids in it. What else a client writes there may be a secret: `*`."""
+    template: str = getattr(scope.get("route"), "path_format", "*")
+    given = scope.get("path_params", {}).items()
+    return template.format_map({name: value if ids.is_any_id(str(value)) else "*" for name, value in given})
+
+
+def add_headers(headers: MutableHeaders, request_id: str) -> None:
+    """What every answer carries."""
     headers["X-Request-Id"] = request_id
     for name, value in _SECURITY_HEADERS.items():
         headers[name] = value
@@ -125,7 +146,19 @@ def _host_name(host: str) -> str:
 
 
 def _valid_address(text: str) -> str | None:
+    """The address in its usual form; an IPv4 one that came through an IPv6 socket is itself."""
     try:
-        return str(ip_address(text))
+        address = ip_address(text)
     except ValueError:
         return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+class Cors(CORSMiddleware):
+    """Cross-origin requests, with a refused preflight in the envelope."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code >= errors.BadRequest.status:
+            raise errors.MalformedRequest(headers={"Vary": response.headers["Vary"]})
+        return response

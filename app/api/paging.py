@@ -68,14 +68,20 @@ class PageRequest:
 
     def _seal(self, position: list[Any]) -> str:
         content = json.dumps(position, separators=(",", ":")).encode()
-        sealed = base64.urlsafe_b64encode(_tag(self.key, self.scope, content) + content)
-        return sealed.rstrip(b"=").decode()
+        return _encode(_tag(self.key, self.scope, content) + content)
+
+
+def _encode(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def _open(cursor: str, key: bytes, scope: bytes) -> list[Any]:
-    if not _CURSOR.fullmatch(cursor):
+    if not _CURSOR.fullmatch(cursor) or len(cursor) % 4 == 1:
         raise errors.InvalidCursor()
     sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    # Several texts decode to the same bytes; only the one that we write is taken.
+    if _encode(sealed) != cursor:
+        raise errors.InvalidCursor()
     tag, content = sealed[:_TAG_BYTES], sealed[_TAG_BYTES:]
     if not hmac.compare_digest(tag, _tag(key, scope, content)):
         raise errors.InvalidCursor()

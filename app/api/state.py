@@ -33,4 +33,5 @@ class Bank:
 
 
 def bank_of(request: Request) -> Bank:
+    """The running service that a request came to."""
     return cast(Bank, request.app.state.bank)

@@ -7,12 +7,13 @@ working directory is read below the real environment; lines it does not know do 
 
 import enum
 import os
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -24,8 +25,10 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -36,9 +39,14 @@ from sqlalchemy.exc import ArgumentError
 from app.core.money import CURRENCIES
 
 SHORTEST_SECRET = 32
+_OF_FILE: Final = "secret_file"
+# As browsers send it: lower case, no path, no user.
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
 class Environment(enum.StrEnum):
+    """Where the service runs; staging and prod are strict."""
+
     DEV = "dev"
     TEST = "test"
     STAGING = "staging"
@@ -51,6 +59,8 @@ class Environment(enum.StrEnum):
 
 
 class LogLevel(enum.StrEnum):
+    """The least severe entry that is logged."""
+
     DEBUG = "DEBUG"
     INFO = "INFO"
     WARNING = "WARNING"
@@ -61,10 +71,34 @@ class _FromFile:
     """Marks a field as a secret that `NAME_FILE` may point to."""
 
 
+@dataclass(frozen=True, slots=True)
+class _SecretFile:
+    """Where a secret is; `is_doubled` when it was also given itself."""
+
+    path: str
+    is_doubled: bool
+
+
+def _read_secret(value: object) -> object:
+    """The content of a secret's file; anything else as it is. Complaints are about `NAME_FILE`."""
+    if not isinstance(value, _SecretFile):
+        return value
+    if value.is_doubled:
+        raise PydanticCustomError(_OF_FILE, "is set beside the variable")
+    try:
+        content = Path(value.path).read_text("utf-8").strip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = {"reason": type(error).__name__}
+        raise PydanticCustomError(_OF_FILE, "cannot be read ({reason})", reason) from None
+    if not content:
+        raise PydanticCustomError(_OF_FILE, "names an empty file")
+    return content
+
+
 def _split(value: object) -> object:
-    """`a, b` -> ["a", "b"]; the empty text is the empty list."""
+    """`a, b` -> ["a", "b"], and likewise line by line; the empty text is the empty list."""
     if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
+        return [part.strip() for part in re.split(r"[,\n]", value) if part.strip()]
     return value
 
 
@@ -93,8 +127,14 @@ Networks = Annotated[
     BeforeValidator(_parse_networks),
     BeforeValidator(_split),
 ]
-Secret = Annotated[SecretStr, _FromFile()]
-Secrets = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split), _FromFile()]
+Secret = Annotated[SecretStr, BeforeValidator(_read_secret), _FromFile()]
+Secrets = Annotated[
+    list[SecretStr],
+    NoDecode,
+    BeforeValidator(_split),
+    BeforeValidator(_read_secret),
+    _FromFile(),
+]
 TimeZone = Annotated[ZoneInfo, BeforeValidator(_parse_timezone), PlainSerializer(str)]
 
 
@@ -112,25 +152,25 @@ Amounts = Annotated[dict[str, int], NoDecode, BeforeValidator(_parse_amounts), B
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
-    """Reads `NAME_FILE` for the fields that are secrets."""
+    """Finds `NAME_FILE` for the fields that are secrets, in the environment or else in `.env`."""
+
+    def __init__(self, settings_cls: type[BaseSettings], *layers: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._layers = [layer.env_vars for layer in layers if isinstance(layer, EnvSettingsSource)]
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{field_name}_file".upper())
-        if path is None or not any(isinstance(mark, _FromFile) for mark in field.metadata):
-            return None, field_name, False
-        if os.environ.get(field_name.upper()):
-            raise ConfigurationError([(f"{field_name}_file".upper(), "is set beside the variable")])
-        try:
-            return Path(path).read_text("utf-8").strip("\r\n"), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            reason = f"cannot be read ({type(error).__name__})"
-            raise ConfigurationError([(f"{field_name}_file".upper(), reason)]) from None
+        if any(isinstance(mark, _FromFile) for mark in field.metadata):
+            for layer in self._layers:
+                path, value = layer.get(f"{field_name}_file"), layer.get(field_name)
+                if path:
+                    return _SecretFile(path, is_doubled=value is not None), field_name, False
+                if value:
+                    break
+        return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        found = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
+        fields = self.settings_cls.model_fields.items()
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields}
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -140,8 +180,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     app_env: Environment = Field(Environment.DEV, description="dev, test, staging or prod.")
-    database_url: Annotated[str, _FromFile()] = Field(
+    database_url: Annotated[str, BeforeValidator(_read_secret), _FromFile()] = Field(
         "sqlite:///./data/banking.db",
+        repr=False,
         description="A SQLite file or a PostgreSQL server.",
     )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR.")
@@ -204,7 +245,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+        files = _SecretFiles(settings_cls, env_settings, dotenv_settings)
+        return init_settings, env_settings, files, dotenv_settings
 
     @field_validator("database_url")
     @classmethod
@@ -244,10 +286,8 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _require_exact_origins(cls, value: list[str]) -> list[str]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
-                raise ValueError("must be exact origins such as https://app.example.com, never *")
+        if not all(_ORIGIN.fullmatch(origin) for origin in value):
+            raise ValueError("must be exact origins such as https://app.example.com, never *")
         return value
 
     @property
@@ -291,10 +331,14 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(
             [
-                (str(problem["loc"][0]).upper(), _reason(problem["msg"]))
+                (_variable(problem), _reason(problem["msg"]))
                 for problem in error.errors(include_input=False, include_context=False)
             ]
         ) from None
+
+
+def _variable(problem: Mapping[str, Any]) -> str:
+    return str(problem["loc"][0]).upper() + ("_FILE" if problem["type"] == _OF_FILE else "")
 
 
 def _reason(message: str) -> str:
@@ -323,7 +367,10 @@ def _kept_secret(path: Path, generate: Callable[[], str]) -> str:
             pass
         finally:
             draft.unlink()
-    return path.read_text("utf-8")
+    kept = path.read_text("utf-8").strip()
+    if len(kept) < SHORTEST_SECRET:
+        raise ConfigurationError([("JWT_SECRET", f"is too short in {path}: remove that file for a new one")])
+    return kept
 
 
 def private_folder(path: Path) -> None:

@@ -57,6 +57,8 @@ class BankingError(Exception):
 
 
 class BadRequest(BankingError):
+    """The request cannot be read, whatever its fields say."""
+
     status = 400
 
 
@@ -124,6 +126,8 @@ class NotAcceptable(BankingError):
 
 
 class Conflict(BankingError):
+    """The request is right; the state of things does not allow it."""
+
     status = 409
 
 
@@ -216,6 +220,8 @@ class UnsupportedMediaType(BankingError):
 
 
 class Unprocessable(BankingError):
+    """The request can be read, and what it asks for is wrong."""
+
     status = 422
 
 

@@ -20,8 +20,10 @@ _SECRET_SHAPES: Final = re.compile(
     r"eyJ[\w-]+\.[\w-]*\.?[\w-]*"  # a JSON web token, whole or cut
     r"|\b(?:rt|bk)_[\w-]{16,}"  # our refresh tokens and API keys
     r"|\$argon2\w*\$\S+"  # a password hash
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user:password in a URL
-    r"|(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.])"  # a card number
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password in a URL
+    r"|(?<!\w)(?<!\d\.)\d(?:(?:[ +-]|%20)?\d){12,18}(?!\w|\.\d)"  # a card number
+    r"|(?<=\[parameters: ).*"  # what an SQL error says of its values, from here ...
+    r"|(?<=DETAIL:).*"  # ... and what PostgreSQL says of them
 )
 
 

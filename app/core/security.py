@@ -124,7 +124,7 @@ class TokenSigner:
     def __init__(self, secret: str, previous: Sequence[str], lifetime: timedelta) -> None:
         self.lifetime = lifetime
         self._kid = _key_id(secret)
-        self._secrets = {_key_id(one): one for one in (*previous, secret)}
+        self._keys = {_key_id(one): _key(one) for one in (*previous, secret)}
 
     def issue(self, user_id: str, session_id: str) -> str:
         now = int(clock.now().timestamp())
@@ -139,7 +139,7 @@ class TokenSigner:
         }
         return jwt.encode(
             claims,
-            self._secrets[self._kid],
+            self._keys[self._kid],
             algorithm=ALGORITHM,
             headers={"typ": TOKEN_TYPE, "kid": self._kid},
         )
@@ -164,7 +164,7 @@ class TokenSigner:
             raise ValueError("header")
         claims = jwt.decode(
             token,
-            self._secrets[key_id],
+            self._keys[key_id],
             algorithms=[ALGORITHM],
             audience=ISSUER,
             issuer=ISSUER,
@@ -204,5 +204,14 @@ def _canonical_base64(segment: str) -> bytes:
     return data
 
 
+def _key(secret: str) -> dict[str, str]:
+    """The secret as a JSON Web Key (RFC 7517).
+
+    As plain text the library would read `"..."` or `[...]` as JSON, and refuse what looks like PEM.
+    """
+    octets = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
+    return {"kty": "oct", "alg": ALGORITHM, "k": octets}
+
+
 def _key_id(secret: str) -> str:
-    return hmac.new(secret.encode("utf-8", "surrogatepass"), b"kid", hashlib.sha256).hexdigest()[:16]
+    return hmac.new(secret.encode(), b"kid", hashlib.sha256).hexdigest()[:16]

@@ -44,6 +44,8 @@ def normalize_email(value: str) -> str:
     try:
         parts = validate_email(
             value,
+            # The part before the @ has 64 characters at most (RFC 5321, section 4.5.3.1.1).
+            strict=True,
             allow_smtputf8=False,
             check_deliverability=False,
             globally_deliverable=False,

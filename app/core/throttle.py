@@ -45,6 +45,12 @@ class FailureThrottle:
         """The attempt was good: its window begins anew."""
         self._windows.pop(key, None)
 
+    def give_back(self, key: tuple[str, str | None]) -> None:
+        """The attempt could not be made at all: it does not count."""
+        window = self._windows.get(key)
+        if window is not None and window.failures > 0:
+            window.failures -= 1
+
     def _forget_old(self, now: float) -> None:
         """Windows are kept in the order of their ends, so the old ones are in front."""
         while self._windows:

@@ -1,0 +1,1 @@
+"""Connections and units of work: when anything begins, is saved, or is undone."""

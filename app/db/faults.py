@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core import errors
@@ -10,12 +10,14 @@ from app.core import errors
 # SQLSTATE (PostgreSQL, appendix A); 40003 is "statement completion unknown" and not among them.
 _RETRYABLE_STATES: Final = frozenset({"40001", "40P01"})
 _LOCK_STATES: Final = frozenset({"55P03", "57014"})
-_FULL_STATES: Final = frozenset({"53100", "53200"})
-# Connection exceptions, operator intervention, too many connections, read-only fail-over targets.
-_DOWN_CLASSES: Final = ("08", "57P", "53300", "25006", "3D000", "28")
+_FULL_STATES: Final = frozenset({"53100"})
+# Connection exceptions, operator intervention, out of memory or connections, read-only fail-over
+# targets, idle time-out, no such database, refused login, system errors, corrupt data or index.
+_DOWN_CLASSES: Final = ("08", "57P", "532", "533", "25006", "25P03", "3D000", "28", "58", "XX001", "XX002")
 
 # Primary result codes of SQLite.
 _SQLITE: Final = {
+    3: errors.DatabaseUnavailable,  # PERM
     5: errors.LockTimeout,  # BUSY
     6: errors.LockTimeout,  # LOCKED
     8: errors.DatabaseUnavailable,  # READONLY
@@ -23,6 +25,7 @@ _SQLITE: Final = {
     11: errors.DatabaseUnavailable,  # CORRUPT
     13: errors.StorageFull,
     14: errors.DatabaseUnavailable,  # CANTOPEN
+    15: errors.LockTimeout,  # PROTOCOL: lost a race for the WAL's locks too often
     26: errors.DatabaseUnavailable,  # NOTADB
 }
 
@@ -38,8 +41,8 @@ def is_disconnect(error: BaseException) -> bool:
 
 
 def is_lock_timeout(error: BaseException) -> bool:
-    """Whether a wait for another writer's lock was given up."""
-    return isinstance(as_unavailable(error), errors.LockTimeout)
+    """Whether a wait for another writer's lock was given up; a deadlock is tried again instead."""
+    return not is_retryable(error) and isinstance(as_unavailable(error), errors.LockTimeout)
 
 
 def as_unavailable(error: BaseException) -> errors.Unavailable | None:
@@ -63,16 +66,12 @@ def _from_driver(error: DBAPIError) -> errors.Unavailable | None:
         return errors.LockTimeout()
     if state in _FULL_STATES:
         return errors.StorageFull()
-    if state is None and _is_operational(error):
+    # Without a state the server did not speak: the connection could not be made, or was cut.
+    if state is None and isinstance(error, OperationalError | InterfaceError):
         return errors.DatabaseUnavailable()
     if state is not None and state.startswith(_DOWN_CLASSES):
         return errors.DatabaseUnavailable()
     return None
-
-
-def _is_operational(error: DBAPIError) -> bool:
-    """A driver error without a state: the connection could not be made or was cut."""
-    return type(error.orig).__name__ in ("OperationalError", "InterfaceError")
 
 
 def _sqlstate(error: BaseException) -> str | None:

@@ -44,11 +44,12 @@ class Lane(Generic[Command, Outcome]):
     async def _hand_over(self, batch: list[tuple[Command, asyncio.Future[Outcome]]]) -> None:
         try:
             outcomes = await self._run([command for command, _ in batch])
+            pairs = list(zip(batch, outcomes, strict=True))
         except Exception as error:
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
+        for (_, future), outcome in pairs:
             if not future.done():
                 future.set_result(outcome)

@@ -8,11 +8,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from app.core.config import Settings, private_folder
 
@@ -37,11 +38,6 @@ def sqlite_has_wal_fault(version: tuple[int, ...]) -> bool:
         if version[:2] == fixed[:2]:
             return version < fixed
     return version < _FIXED_SQLITE[-1]
-
-
-class _Cursor(Protocol):
-    def execute(self, sql: str) -> Any: ...
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +79,8 @@ def _sqlite_engine(path: Path, wait: float, *, begin: str, pool_size: int, read_
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=wait,
+        # An error that is logged says nothing of the values.
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "begin")
@@ -90,43 +88,75 @@ def _sqlite_engine(path: Path, wait: float, *, begin: str, pool_size: int, read_
         # The driver's own transactions start late and lose updates; this one starts here.
         connection.exec_driver_sql(begin)
 
+    @event.listens_for(engine, "checkin")
+    def _end(connection: Any, record: ConnectionPoolEntry) -> None:
+        # SQLite leaves a transaction open whose COMMIT failed, and keeps its lock; closing ends both.
+        if connection is not None and connection.in_transaction:
+            record.invalidate()
+
+    _follow_file(engine, path)
     return engine
+
+
+def _follow_file(engine: Engine, path: Path) -> None:
+    """Drops a connection whose file has been deleted or replaced; its writes would be lost."""
+
+    @event.listens_for(engine, "connect")
+    def _remember(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = _file_id(path)
+
+    @event.listens_for(engine, "checkout")
+    def _compare(_: Any, record: ConnectionPoolEntry, __: Any) -> None:
+        if record.info["file"] != _file_id(path):
+            raise DisconnectionError("the database file is another one")
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _sqlite_creator(path: Path, wait: float, *, read_only: bool) -> Callable[[], Any]:
     def connect() -> Any:
-        if not read_only:
-            create_private_file(path)
         connection = sqlite_driver.connect(
+            # Never a new file: where the database is missing, an empty one would hide that.
             f"{path.absolute().as_uri()}?mode=rw",
             uri=True,
             timeout=wait,
             isolation_level=None,
             check_same_thread=False,
         )
-        cursor = connection.cursor()
-        _prepare_sqlite(cursor, read_only=read_only)
-        cursor.close()
+        try:
+            _prepare_sqlite(connection, read_only=read_only)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     return connect
 
 
-def _prepare_sqlite(cursor: _Cursor, *, read_only: bool) -> None:
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA mmap_size = 0")
+def _prepare_sqlite(connection: Any, *, read_only: bool) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA mmap_size = 0")
     if read_only:
-        cursor.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA query_only = ON")
         # Only the writer checkpoints (see _FIXED_SQLITE).
-        cursor.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
         return
-    cursor.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA journal_mode = WAL")
     # A commit is on the disk when it returns.
-    cursor.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA synchronous = FULL")
 
 
 def create_private_file(path: Path) -> None:
-    """Makes an empty database file that only this user can read; SQLite's side files inherit that."""
+    """Makes an empty database file that only this user can read; SQLite's side files inherit that.
+
+    Only migrations do this: a service that finds no database must say so.
+    """
     if not path.exists():
         private_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -144,6 +174,7 @@ def _postgresql_engines(settings: Settings) -> Engines:
         return create_engine(
             settings.url,
             connect_args=connect,
+            hide_parameters=True,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=settings.lock_timeout_seconds,

@@ -28,9 +28,15 @@ class Threads:
         self._waiting = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[Thread] = []
+        self._closed = False
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Runs `work` on one of the threads. Raises Overloaded when too much waits already."""
+        """Runs `work` on one of the threads.
+
+        Raises Overloaded when too much waits already, NotReady when the threads have been closed.
+        """
+        if self._closed:
+            raise errors.NotReady()
         if self._waiting >= self._limit:
             raise errors.Overloaded()
         if not self._threads:
@@ -46,6 +52,7 @@ class Threads:
 
     def close(self, patience: float) -> bool:
         """Finishes what was begun; False when some of it took longer than `patience` seconds."""
+        self._closed = True
         until = time.monotonic() + patience
         for _ in self._threads:
             self._jobs.put(None)
@@ -64,11 +71,16 @@ class Threads:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             work, future, loop = job
+            error: BaseException | None
             # A caller that has gone before its work began takes it along.
             if future.cancelled():
                 continue
             try:
                 result, error = work(), None
+            except StopIteration as raised:
+                # A future refuses this one, and its caller would wait for ever.
+                result, error = None, RuntimeError("a stray StopIteration")
+                error.__cause__ = raised
             except BaseException as raised:
                 result, error = None, raised
             try:

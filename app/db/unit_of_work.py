@@ -96,7 +96,7 @@ class Database:
         one that cannot be posted does not take its neighbours with it.
         """
         try:
-            return self.run_write(post, commands)
+            return self.run_write(_all_of(post), commands)
         except errors.Unavailable as unavailable:
             return [unavailable] * len(commands)
         except Exception:
@@ -109,7 +109,7 @@ class Database:
         command: Command,
     ) -> Outcome | errors.BankingError:
         try:
-            return self.run_write(post, [command])[0]
+            return self.run_write(_all_of(post), [command])[0]
         except errors.BankingError as error:
             return error
         except Exception:
@@ -135,6 +135,20 @@ class Database:
         if not all(finished):
             _log.warning("database work was still running at the end of the grace; it rolls back")
         self.engines.dispose()
+
+
+def _all_of(
+    post: Callable[[Session, Sequence[Command]], Sequence[Outcome]],
+) -> Callable[[Session, Sequence[Command]], Sequence[Outcome]]:
+    """`post`, which must answer every command: no effect is committed that its caller cannot be told."""
+
+    def post_all(session: Session, commands: Sequence[Command]) -> Sequence[Outcome]:
+        outcomes = post(session, commands)
+        if len(outcomes) != len(commands):
+            raise RuntimeError(f"{len(outcomes)} outcomes for {len(commands)} commands")
+        return outcomes
+
+    return post_all
 
 
 def _attempt(engine: Engine, work: Callable[[Session], T]) -> T:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -42,6 +42,12 @@ class IdempotencyKeys:
             if faults.is_lock_timeout(error):
                 raise errors.IdempotencyInProgress(retry_after=1) from None
             raise
+
+    def release(self, caller: str, key: str) -> None:
+        """Gives a claimed key back, where a refusal is committed with its trace."""
+        self._session.execute(
+            delete(IdempotencyKey).where(IdempotencyKey.caller == caller, IdempotencyKey.key == key)
+        )
 
     def get(self, caller: str, key: str) -> IdempotencyKey | None:
         return self._session.get(IdempotencyKey, (caller, key))

@@ -16,11 +16,15 @@ from app.schemas.base import (
 
 
 class SignUp(RequestModel):
+    """A new customer's login."""
+
     email: Email
     password: Password
 
 
 class Login(RequestModel):
+    """The address in any spelling that means the same, and the password as it was set."""
+
     email: AnyText
     password: AnyPassword
 
@@ -39,10 +43,14 @@ class TokenForm(BaseModel):
 
 
 class Refresh(RequestModel):
+    """The refresh token of the last pair."""
+
     refresh_token: AnyText
 
 
 class PasswordChange(RequestModel):
+    """The password now, and the one from now on."""
+
     current_password: AnyPassword
     new_password: Password
 

@@ -12,10 +12,14 @@ class CurrencyOut(ResponseModel):
 
 
 class CurrencyList(ResponseModel):
+    """All of them; the list is short and has no pages."""
+
     data: list[CurrencyOut]
 
 
 class Health(ResponseModel):
+    """Each part that was asked, and its state."""
+
     status: str
     service: str
     version: str
@@ -23,4 +27,6 @@ class Health(ResponseModel):
 
 
 class Status(ResponseModel):
+    """`ok`, or there is an error instead."""
+
     status: str

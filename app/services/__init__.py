@@ -1,0 +1,1 @@
+"""Use cases: one module a noun, one plain function a use case."""

@@ -4,7 +4,8 @@ A session is one login on one device; its access tokens live minutes, its refres
 and replaced. A refresh token that comes a second time has been copied: the whole session ends.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -38,6 +39,13 @@ class Grant:
     user_id: str
     session_id: str
     refresh_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """A refresh token came a second time: this session has been ended."""
+
+    session_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +114,11 @@ async def log_in(
     except ValueError:
         # Nobody's address, but no cheaper to try.
         normal = ""
-    key = (normal, device.origin.address)
-    wait = throttle.begin(key)
-    if wait is not None:
-        raise errors.RateLimited(retry_after=ceil(wait))
-    user = await db.read(_user_by_email, email=normal)
-    valid = await hasher.verify(password, user.password_hash if user else None)
-    if user is None or not valid or not user.is_active:
-        raise errors.InvalidCredentials()
-    throttle.succeed(key)
+    with _guess(throttle, normal, device.origin):
+        user = await db.read(_user_by_email, email=normal)
+        valid = await hasher.verify(password, user.password_hash if user else None)
+        if user is None or not valid or not user.is_active:
+            raise errors.InvalidCredentials()
     return await db.write(
         _open_session,
         user_id=user.id,
@@ -122,6 +126,21 @@ async def log_in(
         device=device,
         session_life=session_life,
     )
+
+
+@contextmanager
+def _guess(throttle: FailureThrottle, email: str, origin: Origin) -> Iterator[None]:
+    """One guess at a password. It counts unless it is right, or the service was too busy to look."""
+    key = (email, origin.address)
+    wait = throttle.begin(key)
+    if wait is not None:
+        raise errors.RateLimited(retry_after=ceil(wait))
+    try:
+        yield
+    except errors.Unavailable:
+        throttle.give_back(key)
+        raise
+    throttle.succeed(key)
 
 
 def _user_by_email(session: Session, *, email: str) -> User | None:
@@ -171,11 +190,11 @@ def _issue_refresh_token(session: Session, session_id: str, now: datetime) -> st
 
 def refresh(
     session: Session, *, refresh_token: str, origin: Origin, session_life: timedelta
-) -> Grant | errors.BankingError:
+) -> Grant | Reuse:
     """Exchanges a refresh token for the next one.
 
-    Returns Unauthenticated (so that ending the session is committed) for a token that was used
-    before; raises it for one that is unknown or of a session that has ended.
+    A token that was used before ends its session, and that is committed: `Reuse` is a value. Raises
+    Unauthenticated for a token that is unknown or of a session that has ended.
     """
     now = clock.now()
     found = Sessions(session).by_token(digest(refresh_token))
@@ -186,16 +205,15 @@ def refresh(
         raise errors.Unauthenticated()
     if not Sessions(session).use_token(token.digest, now):
         Sessions(session).end([login.id], now)
-        refusal = errors.Unauthenticated()
         AuditLog(session).record(
             "session.refresh",
             actor=user.id,
             origin=origin,
             object_id=login.id,
-            outcome=refusal.code,
+            outcome=errors.Unauthenticated.code,
             reason="the refresh token was used before; the session has been ended",
         )
-        return refusal
+        return Reuse(login.id)
     if not Sessions(session).renew(login.id, now, now + session_life):
         raise errors.Unauthenticated()
     return Grant(user.id, login.id, _issue_refresh_token(session, login.id, now))
@@ -268,13 +286,9 @@ async def change_password(
     stolen token does not get the account.
     """
     user = (await db.read(get_profile, user_id=caller.id)).user
-    key = (user.email, caller.origin.address)
-    wait = throttle.begin(key)
-    if wait is not None:
-        raise errors.RateLimited(retry_after=ceil(wait))
-    if not await hasher.verify(current_password, user.password_hash):
-        raise errors.InvalidCredentials()
-    throttle.succeed(key)
+    with _guess(throttle, user.email, caller.origin):
+        if not await hasher.verify(current_password, user.password_hash):
+            raise errors.InvalidCredentials()
     return await db.write(
         _set_password,
         caller=caller,

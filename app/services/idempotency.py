@@ -1,7 +1,7 @@
 """At most one effect for a key, however often a request comes.
 
 The key is claimed in the transaction of the effect and kept with the answer in the same commit: after
-a crash there are both or neither. A refusal rolls the claim back, so the same key may succeed later.
+a crash there are both or neither. A refusal gives the key back, so the same key may succeed later.
 """
 
 from collections.abc import Callable
@@ -39,21 +39,27 @@ def run_once(
     session: Session,
     *,
     request: KeyedRequest | None,
-    act: Callable[[Session], T],
+    act: Callable[[Session], T | errors.BankingError],
     render: Callable[[T], Answer],
     keep: Callable[[Answer], Answer],
-) -> Answer:
+) -> Answer | errors.BankingError:
     """Runs `act` and renders its result; with a key, at most once for it.
 
+    An error that `act` returns is returned, so that its trace is committed, without the key.
     `keep` gives what may be stored of the answer: secrets that are shown once are not. Raises
     IdempotencyKeyReused for a key that came with another request.
     """
     if request is None:
-        return render(act(session))
+        result = act(session)
+        return result if isinstance(result, errors.BankingError) else render(result)
     keys = IdempotencyKeys(session)
     if not keys.claim(request.caller, request.key, request.fingerprint):
         return _replay(keys, request)
-    answer = render(act(session))
+    result = act(session)
+    if isinstance(result, errors.BankingError):
+        keys.release(request.caller, request.key)
+        return result
+    answer = render(result)
     kept = keep(answer)
     keys.answer(
         request.caller,

@@ -11,6 +11,7 @@ from app.api.deps import CurrentUser, Db, From, Here, origin_of
 from app.api.paging import Page
 from app.api.routing import ApiRoute
 from app.api.state import Bank
+from app.core import errors
 from app.core.caller import Caller
 from app.models import LoginSession
 from app.schemas.auth import (
@@ -25,12 +26,12 @@ from app.schemas.auth import (
 )
 from app.schemas.base import PageOf
 from app.services import auth
-from app.services.auth import Device, Grant
+from app.services.auth import Device, Grant, Reuse
 
 router = APIRouter(prefix="/v1/auth", tags=["auth"], route_class=ApiRoute)
 
 
-@router.post("/signup", status_code=201)
+@router.post("/signup", status_code=201, responses={409: {}})
 async def sign_up(body: SignUp, bank: Here, origin: From, response: Response) -> UserOut:
     """Makes a customer's login. 409 `email_taken` when the address has one."""
     user = await auth.sign_up(bank.db, bank.hasher, email=body.email, password=body.password, origin=origin)
@@ -38,13 +39,13 @@ async def sign_up(body: SignUp, bank: Here, origin: From, response: Response) ->
     return UserOut.of(user, holder_id=None)
 
 
-@router.post("/login")
+@router.post("/login", responses={401: {}, 429: {}})
 async def log_in(body: Login, request: Request, bank: Here) -> Tokens:
     """Begins a session. Too many failures for this account from this address: 429."""
     return await _begin_session(bank, request, body.email, body.password)
 
 
-@router.post("/token")
+@router.post("/token", responses={401: {}, 429: {}})
 async def log_in_by_form(body: Annotated[TokenForm, Form()], request: Request, bank: Here) -> Tokens:
     """As `login`, in the form of OAuth 2.0: for the Authorize button of `/docs`."""
     return await _begin_session(bank, request, body.username, body.password)
@@ -63,16 +64,19 @@ async def _begin_session(bank: Bank, request: Request, email: str, password: str
     return _tokens(bank, grant)
 
 
-@router.post("/refresh")
+@router.post("/refresh", responses={401: {}})
 async def refresh(body: Refresh, bank: Here, origin: From) -> Tokens:
     """The next pair of tokens. A refresh token that was used before ends its whole session."""
-    grant = await bank.db.write(
+    outcome: Grant | Reuse = await bank.db.write(
         auth.refresh,
         refresh_token=body.refresh_token,
         origin=origin,
         session_life=_session_life(bank),
     )
-    return _tokens(bank, grant)
+    if isinstance(outcome, Reuse):
+        bank.identities.forget([outcome.session_id])
+        raise errors.Unauthenticated()
+    return _tokens(bank, outcome)
 
 
 @router.post("/logout", status_code=204)

@@ -1,0 +1,75 @@
+"""The environment files load; those for strict environments refuse to until a secret is filled in."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.core.config import ConfigurationError, Environment, Settings, load_settings
+from tests.architecture.documents import ROOT, read
+
+STRICT = ("config/staging.env.example", "config/prod.env.example")
+LENIENT = ("config/dev.env", "config/test.env")
+LINE = re.compile(r"^(?:# )?([A-Z][A-Z_]+)=(.*)$", re.M)
+
+
+def load(path: str | Path, **overrides: str) -> Settings:
+    return load_settings(_env_file=ROOT / path, **overrides)
+
+
+@pytest.mark.parametrize("path", LENIENT)
+def test_a_lenient_environment_loads_as_it_is(path: str) -> None:
+    settings = load(path)
+    assert settings.app_env == Path(path).name.split(".")[0]
+    assert settings.is_sqlite
+    assert not settings.jwt_secret.get_secret_value()
+
+
+@pytest.mark.parametrize("path", STRICT)
+def test_a_strict_environment_is_refused_without_a_secret_and_only_for_that(path: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        load(path)
+    assert [variable for variable, _ in refused.value.problems] == ["JWT_SECRET"]
+
+
+@pytest.mark.parametrize("path", STRICT)
+def test_a_strict_environment_loads_once_it_has_a_secret(path: str) -> None:
+    settings = load(path, jwt_secret="filled in by an operator, 32 or more")
+    assert settings.app_env == Path(path).name.split(".")[0]
+    assert not Environment(settings.app_env).is_lenient
+    assert not settings.is_sqlite
+    assert settings.allowed_hosts
+    assert settings.trusted_proxies
+
+
+@pytest.mark.parametrize("path", STRICT)
+def test_a_strict_environment_loads_with_the_secret_in_a_file(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "jwt"
+    secret.write_text("kept in a file by an operator, 32 or more\n")
+    monkeypatch.setenv("JWT_SECRET_FILE", str(secret))
+    assert load(path).jwt_secret.get_secret_value() == secret.read_text().strip()
+
+
+@pytest.mark.parametrize("path", [*LENIENT, *STRICT])
+def test_an_environment_file_names_only_settings_and_holds_no_secret(path: str) -> None:
+    lines = dict(LINE.findall(read(path)))
+    assert set(lines) <= {name.upper() for name in Settings.model_fields}
+    assert not [name for name, value in lines.items() if "SECRET" in name and value]
+    assert not re.search(r"://[^/\s]*:[^/\s]*@", read(path))
+
+
+def test_the_example_lists_every_setting_once() -> None:
+    names = [name for name, _ in LINE.findall(read(".env.example"))]
+    assert names == [name.upper() for name in Settings.model_fields]
+
+
+def test_copying_the_example_changes_nothing() -> None:
+    assert load(".env.example") == load_settings(_env_file=None)
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    shown = tmp_path / ".env"
+    shown.write_text("\n".join(f"{name}={value}" for name, value in LINE.findall(read(".env.example"))))
+    assert load(shown) == load_settings(_env_file=None)

@@ -1,0 +1,132 @@
+"""The service as a process of its own, on a free port of the loopback: `with serving(url) as server`."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+SECRET = "a secret of the tests, long enough"
+BANK = (str(BIN / "bank"), "serve", "--port", "0")
+UVICORN = (str(BIN / "uvicorn"), "app.main:app", "--port", "0")
+_PATIENCE = 60
+
+
+def environment(database_url: str | None = None, **variables: str) -> dict[str, str]:
+    """What a child process sees: a usual environment, and settings of a test."""
+    kept = {
+        name: value for name, value in os.environ.items() if name.startswith(("PATH", "HOME", "COV", "LC"))
+    }
+    settings = {"APP_ENV": "test", "JWT_SECRET": SECRET}
+    if database_url:
+        settings["DATABASE_URL"] = database_url
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | settings | variables
+
+
+def bank(
+    *arguments: str, env: Mapping[str, str], cwd: Path, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Runs a `bank` command to its end, in an empty folder (no `.env` of a developer)."""
+    return subprocess.run(
+        [str(BIN / "bank"), *arguments],
+        env=dict(env),
+        cwd=cwd,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        timeout=_PATIENCE,
+        check=False,
+    )
+
+
+def eventually(found: object) -> object:
+    """Calls `found` until it says something true."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        if value := found():  # type: ignore[operator]
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it never happened")
+
+
+@dataclass
+class Server:
+    """A running service."""
+
+    process: subprocess.Popen[bytes]
+    log_file: Path
+    port: int = 0
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=_PATIENCE, trust_env=False)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE)
+
+    def send_raw(self, data: bytes) -> bytes:
+        """Writes these bytes and nothing else; what the server answers before it closes."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            return read_all(connection)
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, seconds: float = _PATIENCE) -> int:
+        return self.process.wait(seconds)
+
+    def await_log(self, text: str) -> None:
+        eventually(lambda: text in self.log)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    answer = b""
+    while chunk := connection.recv(65536):
+        answer += chunk
+    return answer
+
+
+@contextmanager
+def serving(
+    database_url: str, folder: Path, command: Sequence[str] = BANK, **variables: str
+) -> Iterator[Server]:
+    """The service on this database until the block ends; `folder` gets its log and is where it runs."""
+    log_file = folder / "server.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment(database_url, **variables), cwd=folder, stdout=log, stderr=log
+        )
+    server = Server(process, log_file)
+    try:
+        server.port = int(str(eventually(lambda: _port(server))))
+        yield server
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def _port(server: Server) -> str | None:
+    if server.process.poll() is not None:
+        raise AssertionError(f"the server did not start:\n{server.log}")
+    # The last line of the start; a supervisor of several workers says it before they are up.
+    found = re.search(r"running on http://127\.0\.0\.1:(\d+)", server.log)
+    return found[1] if found else None
