@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format audit lock
+.PHONY: help setup run test demo lint format audit lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ run: setup ## Migrate and serve on 127.0.0.1:8000
 
 test: setup ## The whole suite, on SQLite and on PostgreSQL
 	$(BIN)/pytest -n 2
+
+demo: setup ## A story of two people and their money, against a server of its own
+	$(BIN)/python -m demo.story
 
 lint: setup ## Style, types and layers
 	$(BIN)/ruff check .

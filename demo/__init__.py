@@ -1,0 +1,1 @@
+"""A story that a client of the service lives through: `make demo`."""
