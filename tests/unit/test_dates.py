@@ -48,7 +48,7 @@ def test_reads_a_day(text: str) -> None:
         "2025-01-01\n",
         "2025-01-01\0",
         "2025-01-01" * 100_000,
-    ],  # fmt: skip
+    ],
 )
 def test_refuses_every_other_spelling_of_a_day(text: str) -> None:
     with pytest.raises(ValueError):
