@@ -1,8 +1,9 @@
 # Two commands: `make run` serves, `make test` passes. Needs python3 (3.11+), python3-venv and make.
 PYTHON ?= python3
 BIN := .venv/bin
-HOST ?= 127.0.0.1
-PORT ?= 8000
+# Not `?=`: some shells export HOST, and the service must not listen there by surprise.
+HOST = 127.0.0.1
+PORT = 8000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test demo lint format audit lock

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import pytest
-from sqlalchemy import ForeignKey, select, text
+from sqlalchemy import ForeignKey, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -72,6 +72,10 @@ def count(session: Session, number: int) -> int:
     return session.scalars(select(Note.count).where(Note.id == number)).one()
 
 
+def total(session: Session) -> int:
+    return session.scalar(select(func.count()).select_from(Note)) or 0
+
+
 def post(session: Session, numbers: Sequence[int]) -> list[int | EmailTaken]:
     """A batch: negative numbers are refused, 13 is more than it can stand."""
     assert 13 not in numbers, "unlucky"
@@ -127,6 +131,12 @@ def fail_commits_after(db: Database, table: str) -> None:
         )
     else:
         fail_on_insert(db, "RAISE EXCEPTION 'no'", at_commit=True, table=table)
+
+
+def succeed_again(db: Database, table: str) -> None:
+    """Takes back what `fail_commits_after` or `fail_on_insert` did."""
+    is_sqlite = db.engines.writer.dialect.name == "sqlite"
+    execute(db, "DROP TRIGGER fail" if is_sqlite else f"DROP TRIGGER fail ON {table}")
 
 
 def cut_all_connections(settings: Settings) -> None:

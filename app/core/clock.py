@@ -32,4 +32,4 @@ def from_micros(micros: int) -> datetime:
 
 def rfc3339(instant: datetime) -> str:
     """`2026-02-01T09:30:00.000000Z`: always six digits and `Z`, as the API writes every time."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

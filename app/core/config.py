@@ -246,7 +246,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         files = _SecretFiles(settings_cls, env_settings, dotenv_settings)
-        return init_settings, env_settings, files, dotenv_settings
+        return init_settings, files, env_settings, dotenv_settings
 
     @field_validator("database_url")
     @classmethod

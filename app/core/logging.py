@@ -17,9 +17,9 @@ from app.core.config import LogLevel
 _BLOT: Final = "[redacted]"
 _SECRET_NAMES: Final = re.compile(r"passw|secret|token|authorization|cookie|api_?key|\bpan\b", re.I)
 _SECRET_SHAPES: Final = re.compile(
-    r"eyJ[\w-]+\.[\w-]*\.?[\w-]*"  # a JSON web token, whole or cut
+    r"eyJ[\w-]{8,}(?:\.[\w-]+){0,2}"  # a JSON web token, whole or cut
     r"|\b(?:rt|bk)_[\w-]{16,}"  # our refresh tokens and API keys
-    r"|\$argon2\w*\$\S+"  # a password hash
+    r"|\$argon2\w*\$[\w$=,+/-]*[\w+/]"  # a password hash
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password in a URL
     r"|(?<!\w)(?<!\d\.)\d(?:(?:[ +-]|%20)?\d){12,18}(?!\w|\.\d)"  # a card number
     r"|(?<=\[parameters: ).*"  # what an SQL error says of its values, from here ...

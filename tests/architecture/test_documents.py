@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from app.cli import main as bank
 from app.core.config import Settings
 from app.main import create_app
 from tests.architecture.documents import ROOT, headings, pinned, read, table
@@ -99,6 +100,11 @@ def test_openapi_tells_how_signing_up_and_in_is_refused(
 ) -> None:
     settings = Settings(_env_file=None, app_env="test", database_url=f"sqlite:///{tmp_path}/bank.db")
     assert refusals <= set(operations(create_app(settings).openapi())["POST", path]["responses"])
+
+
+def test_the_readme_lists_every_command_of_the_program() -> None:
+    listed = {row["Command"] for row in table("README.md", "Command")}
+    assert listed == {f"bank {name}" for name in bank.commands}
 
 
 def test_the_versions_of_the_stack_table_are_the_pinned_ones() -> None:

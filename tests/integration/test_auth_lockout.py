@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 
 from app.core import clock, errors
 from tests.client import PASSWORD, ApiClient, error_of, running
@@ -83,6 +84,12 @@ def test_both_ways_to_log_in_count_together(client: ApiClient) -> None:
 def test_an_unknown_address_is_slowed_like_a_known_one(client: ApiClient, email: str) -> None:
     fail(client, ATTEMPTS, email=email)
     error_of(client.post(LOG_IN, json=WRONG | {"email": email}), 429, "rate_limited")
+
+
+def test_the_right_password_of_a_deactivated_user_is_slowed_like_a_wrong_one(client: ApiClient) -> None:
+    client.db.run_write(lambda session: session.execute(text("UPDATE users SET is_active = false")))
+    fail(client, ATTEMPTS, password=PASSWORD)
+    error_of(client.post(LOG_IN, json=RIGHT), 429, "rate_limited")
 
 
 def test_a_success_forgives_the_failures_before_it(client: ApiClient) -> None:

@@ -1,0 +1,281 @@
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
+from tests.server import environment
+
+LONG = "x" * 32
+ENVIRONMENTS = ("dev", "test", "staging", "prod")
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
+    """Loads the settings in an empty folder, from these variables alone."""
+    monkeypatch.chdir(tmp_path)
+
+    def with_variables(**variables: str) -> Settings:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return load_settings()
+
+    return with_variables
+
+
+def problems(load: Callable[..., Settings], **variables: str) -> dict[str, str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(**variables)
+    return dict(caught.value.problems)
+
+
+def test_nothing_set_is_a_development_service_on_sqlite(load: Callable[..., Settings]) -> None:
+    settings = load()
+    assert settings.app_env == "dev"
+    assert settings.database_url == "sqlite:///./data/banking.db"
+    assert settings.cors_origins == []
+    assert settings.jwt_secret.get_secret_value() == ""
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_environment_starts_with_a_secret_of_32_characters(
+    load: Callable[..., Settings], name: str
+) -> None:
+    assert load(APP_ENV=name, JWT_SECRET=LONG).app_env == name
+
+
+@pytest.mark.parametrize("name", ["production", "PROD", "Dev", "local", "prod ", "."])
+def test_an_unknown_environment_is_refused(load: Callable[..., Settings], name: str) -> None:
+    assert "APP_ENV" in problems(load, APP_ENV=name, JWT_SECRET=LONG)
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+@pytest.mark.parametrize("secret", ["", "x", "x" * 31])
+def test_staging_and_prod_refuse_a_missing_or_short_secret(
+    load: Callable[..., Settings], name: str, secret: str
+) -> None:
+    assert list(problems(load, APP_ENV=name, JWT_SECRET=secret)) == ["JWT_SECRET"]
+
+
+@pytest.mark.parametrize("name", ["dev", "test"])
+def test_a_short_secret_is_refused_even_where_none_is_needed(
+    load: Callable[..., Settings], name: str
+) -> None:
+    assert list(problems(load, APP_ENV=name, JWT_SECRET="x" * 31)) == ["JWT_SECRET"]
+
+
+WRONG = {
+    "DATABASE_URL": "mysql://x",
+    "LOG_LEVEL": "loud",
+    "JWT_SECRET": "short",
+    "JWT_PREVIOUS_SECRETS": f"{LONG},short",
+    "ACCESS_TOKEN_MINUTES": "0",
+    "SESSION_DAYS": "many",
+    "SESSION_CACHE_SECONDS": "nan",
+    "CORS_ORIGINS": "*",
+    "TRUSTED_PROXIES": "everybody",
+    "BANK_TIMEZONE": "Mars/Olympus",
+    "LOGIN_ATTEMPTS": "-1",
+    "LOGIN_WINDOW_SECONDS": "1.5",
+    "HASH_WORKERS": "1000",
+    "READ_WORKERS": "",
+    "WRITE_WORKERS": "0",
+    "WRITE_QUEUE": "1e3",
+    "LOCK_TIMEOUT_SECONDS": "inf",
+}
+
+
+def test_every_wrong_variable_is_named_at_once(load: Callable[..., Settings]) -> None:
+    assert set(problems(load, APP_ENV="nowhere", **WRONG)) == {"APP_ENV", *WRONG} - {"READ_WORKERS"}
+
+
+@pytest.mark.parametrize(
+    "variable", sorted(set(WRONG) - {"READ_WORKERS", "TRUSTED_PROXIES", "BANK_TIMEZONE"})
+)
+def test_a_reason_never_holds_the_value(load: Callable[..., Settings], variable: str) -> None:
+    value = "canary" * 3
+    said = problems(load, **{variable: value})
+    assert list(said) == [variable]
+    assert "canary" not in str(said)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "*",
+        "https://app.test/",
+        "https://app.test/path",
+        "https://",
+        "https://*.app.test",
+        "https://user@app.test",
+        "https://APP.test",
+        "ftp://app.test",
+        "app.test",
+        "null",
+        "https://app.test, *",
+    ],
+)
+def test_origins_must_be_exact(load: Callable[..., Settings], value: str) -> None:
+    assert list(problems(load, CORS_ORIGINS=value)) == ["CORS_ORIGINS"]
+
+
+def test_lists_are_comma_separated(load: Callable[..., Settings]) -> None:
+    settings = load(
+        CORS_ORIGINS="https://app.test, http://[::1]:3000",
+        ALLOWED_HOSTS="bank.test,,",
+        TRUSTED_PROXIES="10.0.0.0/8, 2001:db8::1",
+    )
+    assert settings.cors_origins == ["https://app.test", "http://[::1]:3000"]
+    assert settings.allowed_hosts == ["bank.test"]
+    assert [str(one) for one in settings.trusted_proxies] == ["10.0.0.0/8", "2001:db8::1/128"]
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql+psycopg://u:p%40x@h/d", "postgresql+psycopg://u:p%40x@h/d"),
+        ("sqlite:////srv/b.db", "sqlite:////srv/b.db"),
+        ("sqlite+pysqlite:///b.db", "sqlite:///b.db"),
+    ],
+)
+def test_database_urls_are_normalized(load: Callable[..., Settings], given: str, used: str) -> None:
+    assert load(DATABASE_URL=given).database_url == used
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "mysql://h/d", "bank.db", "postgresql+asyncpg://h/d"]
+)
+def test_other_databases_are_refused(load: Callable[..., Settings], url: str) -> None:
+    assert list(problems(load, DATABASE_URL=url)) == ["DATABASE_URL"]
+
+
+def test_settings_do_not_show_their_secrets(load: Callable[..., Settings]) -> None:
+    settings = load(
+        JWT_SECRET="canary" * 6,
+        JWT_PREVIOUS_SECRETS="canary" * 6,
+        DATABASE_URL="postgresql://u:canary@h/d",
+    )
+    assert "canary" not in repr(settings) + str(settings)
+
+
+class TestSecretFiles:
+    def test_a_secret_is_read_from_its_file(self, load: Callable[..., Settings], tmp_path: Path) -> None:
+        (tmp_path / "jwt").write_text(f"{LONG}\n")
+        (tmp_path / "old").write_text(f"{'y' * 32}\n{'z' * 32}\n")
+        (tmp_path / "url").write_text("postgresql://h/d\r\n")
+        settings = load(
+            APP_ENV="prod",
+            JWT_SECRET_FILE="jwt",
+            JWT_PREVIOUS_SECRETS_FILE=str(tmp_path / "old"),
+            DATABASE_URL_FILE="url",
+        )
+        assert settings.jwt_secret.get_secret_value() == LONG
+        assert [one.get_secret_value()[0] for one in settings.jwt_previous_secrets] == ["y", "z"]
+        assert settings.database_url == "postgresql+psycopg://h/d"
+
+    def test_a_file_may_be_named_in_dot_env(self, load: Callable[..., Settings], tmp_path: Path) -> None:
+        (tmp_path / "url").write_text("sqlite:///elsewhere.db")
+        (tmp_path / ".env").write_text("DATABASE_URL_FILE=url\n")
+        assert load().database_url == "sqlite:///elsewhere.db"
+
+    def test_the_environment_wins_over_dot_env_in_either_form(
+        self, load: Callable[..., Settings], tmp_path: Path
+    ) -> None:
+        (tmp_path / "jwt").write_text("f" * 32)
+        (tmp_path / ".env").write_text(f"JWT_SECRET={'e' * 32}\nDATABASE_URL_FILE=nowhere\n")
+        settings = load(JWT_SECRET_FILE="jwt", DATABASE_URL="sqlite:///b.db")
+        assert settings.jwt_secret.get_secret_value() == "f" * 32
+        assert settings.database_url == "sqlite:///b.db"
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [(None, "FileNotFoundError"), (b"", "empty"), (b"\n", "empty"), (b"\xff" * 40, "UnicodeDecodeError")],
+    )
+    def test_a_file_that_gives_no_secret_is_named_beside_the_other_problems(
+        self, load: Callable[..., Settings], tmp_path: Path, content: bytes | None, reason: str
+    ) -> None:
+        if content is not None:
+            (tmp_path / "jwt").write_bytes(content)
+        said = problems(load, APP_ENV="prod", JWT_SECRET_FILE="jwt", HASH_WORKERS="0")
+        assert set(said) == {"JWT_SECRET_FILE", "HASH_WORKERS"}
+        assert reason in said["JWT_SECRET_FILE"]
+
+    def test_a_short_secret_in_a_file_is_refused(self, load: Callable[..., Settings], tmp_path: Path) -> None:
+        (tmp_path / "jwt").write_text("short")
+        assert list(problems(load, JWT_SECRET_FILE="jwt")) == ["JWT_SECRET"]
+
+    def test_both_forms_at_once_are_refused(self, load: Callable[..., Settings], tmp_path: Path) -> None:
+        (tmp_path / "jwt").write_text(LONG)
+        said = problems(load, JWT_SECRET_FILE="jwt", JWT_SECRET=LONG)
+        assert said == {"JWT_SECRET_FILE": "is set beside the variable"}
+
+    def test_empty_variables_count_as_unset(self, load: Callable[..., Settings]) -> None:
+        settings = load(JWT_SECRET_FILE="", JWT_SECRET="", DATABASE_URL_FILE="", HASH_WORKERS="")
+        assert settings.hash_workers == 2
+
+    def test_what_is_no_secret_has_no_file_form(self, load: Callable[..., Settings]) -> None:
+        assert load(LOG_LEVEL_FILE="nowhere").log_level == "INFO"
+
+
+def test_lines_of_dot_env_that_are_not_ours_do_no_harm(load: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "COMPOSE_PROJECT_NAME=x\n# a note\nexport HASH_WORKERS=3\nnonsense\nAPP_ENV=test\n"
+    )
+    settings = load()
+    assert (settings.app_env, settings.hash_workers) == ("test", 3)
+
+
+class TestKeptSecret:
+    def settings(self, folder: Path, **more: Any) -> Settings:
+        return Settings(_env_file=None, app_env="dev", database_url=f"sqlite:///{folder}/bank.db", **more)
+
+    def test_is_made_once_beside_the_database_for_its_owner_alone(self, tmp_path: Path) -> None:
+        settings = self.settings(tmp_path / "data")
+        first = resolve_jwt_secret(settings)
+        file = tmp_path / "data" / "jwt_secret"
+        assert len(first) >= 32
+        assert resolve_jwt_secret(settings) == first == file.read_text()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+        assert [entry.name for entry in file.parent.iterdir()] == ["jwt_secret"]
+
+    def test_is_not_looked_at_when_one_is_configured(self, tmp_path: Path) -> None:
+        assert resolve_jwt_secret(self.settings(tmp_path / "data", jwt_secret=LONG)) == LONG
+        assert not (tmp_path / "data").exists()
+
+    def test_differs_between_installations(self, tmp_path: Path) -> None:
+        one, other = (resolve_jwt_secret(self.settings(tmp_path / name)) for name in "ab")
+        assert one != other
+
+    @pytest.mark.parametrize("content", ["", "\n", "short"])
+    def test_is_refused_when_it_was_cut_short(self, tmp_path: Path, content: str) -> None:
+        (tmp_path / "jwt_secret").write_text(content)
+        with pytest.raises(ConfigurationError) as caught:
+            resolve_jwt_secret(self.settings(tmp_path))
+        assert [variable for variable, _ in caught.value.problems] == ["JWT_SECRET"]
+
+    def test_is_the_same_for_processes_that_start_together(self, tmp_path: Path) -> None:
+        code = "from app.core.config import *; input(); print(resolve_jwt_secret(load_settings()))"
+        env = environment(f"sqlite:///{tmp_path}/data/bank.db", JWT_SECRET="")
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code], env=env, cwd=tmp_path, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )
+            for _ in range(4)
+        ]  # fmt: skip
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        secrets = {process.communicate(timeout=60)[0] for process in processes}
+        assert len(secrets) == 1
+        assert len(secrets.pop().strip()) >= 32
+        assert os.listdir(tmp_path / "data") == ["jwt_secret"]
