@@ -41,6 +41,8 @@ def as_text(default: Any) -> str:
     """A default as one would write it into the environment."""
     if isinstance(default, SecretStr):
         return default.get_secret_value()
+    if default is None or default == {}:
+        return ""
     if isinstance(default, list):
         return ",".join(map(str, default))
     return f"{default:g}" if isinstance(default, float) else str(default)

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,9 +78,9 @@ def commands(tmp_path: Path) -> list[str]:
     return [f"{folder}:{usual}"] + ([usual] if shutil.which("curl") else [])
 
 
-def test_the_first_commands_sign_up_log_in_and_say_who_is_asking(server: str, tmp_path: Path) -> None:
+def test_the_first_commands_go_from_nothing_to_a_transfer(server: str, tmp_path: Path) -> None:
     block = shell_block("README.md")
-    assert block.count("127.0.0.1:8000") == 3
+    assert block.count("127.0.0.1:8000") == 1
     for number, path in enumerate(commands(tmp_path)):
         email = f"ada{number}@example.com"
         script = block.replace("127.0.0.1:8000", server).replace("ada@example.com", email)
@@ -92,15 +93,27 @@ def test_the_first_commands_sign_up_log_in_and_say_who_is_asking(server: str, tm
             check=False,
         )
         assert (ran.returncode, ran.stderr) == (0, "")
-        created, end = json.JSONDecoder().raw_decode(ran.stdout)
-        me = json.loads(ran.stdout[end:])
-        assert created == me
-        assert me["email"] == email
+        user, holder, deposit, transfer = documents(ran.stdout)
+        assert user["email"] == email
+        assert holder["user_id"] == user["id"]
+        assert deposit["balance_after"] == 10000
+        assert transfer["amount"] == 2500
+        assert transfer["source_balances"] == {"balance": 7500, "held": 0, "available": 7500}
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    """The JSON documents that stand one behind the other."""
+    found = []
+    while text := text.strip():
+        document, end = json.JSONDecoder().raw_decode(text)
+        found.append(document)
+        text = text[end:]
+    return found
 
 
 def test_the_readme_names_both_commands_and_make_knows_them() -> None:
     makefile = read("Makefile")
-    for command in ("run", "test", "setup", "help", "lint", "format"):
+    for command in ("run", "test", "demo", "setup", "help", "lint", "format"):
         assert f"\n{command}: " in makefile
     assert "make run" in read("README.md")
     assert "make test" in read("README.md")
