@@ -22,6 +22,8 @@ Nickname = Annotated[PlainText, Field(max_length=50)]
 
 
 class AccountIn(RequestModel):
+    """An account to open, for the caller or, by staff, for the holder they name."""
+
     type: AccountType
     currency: CurrencyCode
     nickname: Nickname | None = None

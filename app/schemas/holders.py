@@ -41,6 +41,8 @@ Phone = Annotated[str, Field(pattern=r"^\+?[0-9][0-9 ()./-]{2,30}$", max_length=
 
 
 class HolderIn(RequestModel):
+    """A person who wants to hold accounts."""
+
     full_name: FullName
     date_of_birth: BirthDate
     address: Address | None = None
@@ -63,6 +65,8 @@ class HolderChange(RequestModel):
 
 
 class HolderOut(ResponseModel):
+    """An account holder; `user_id` is their login, if they have one here."""
+
     id: str
     user_id: str | None
     full_name: str

@@ -24,6 +24,8 @@ class FundingType(enum.StrEnum):
 
 
 class TransactionIn(RequestModel):
+    """Cash that is paid into an account, or out of it."""
+
     account_id: str
     type: FundingType
     amount: Amount
