@@ -6,7 +6,9 @@ requests at the same time. There is no network between, everything else is real.
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -128,3 +130,25 @@ def error_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]
     assert set(error) == {"code", "message", "details", "request_id"}
     assert error["request_id"] == response.headers["x-request-id"]
     return error
+
+
+def together(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    """Makes all calls at once, each in a thread of its own."""
+    gate = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], httpx.Response]) -> httpx.Response:
+        gate.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def outcomes(answers: Sequence[httpx.Response]) -> Counter[Any]:
+    """How often each status came, a refusal with its code."""
+    return Counter(
+        (answer.status_code, answer.json()["error"]["code"])
+        if answer.status_code >= 400
+        else answer.status_code
+        for answer in answers
+    )

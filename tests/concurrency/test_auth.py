@@ -1,42 +1,18 @@
 """Logins and sessions when many come at the same instant."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
 
-from tests.client import PASSWORD, ApiClient, Person, running
+from tests.client import PASSWORD, ApiClient, Person, outcomes, running, together
 from tests.conftest import settings_for
 
 ME, LOG_IN, REFRESH, SIGN_UP = "/v1/auth/me", "/v1/auth/login", "/v1/auth/refresh", "/v1/auth/signup"
 NEW = "a newer long password"
 RIGHT = {"email": "ada@example.com", "password": PASSWORD}
-
-
-def together(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
-    """Makes all calls at once, each in a thread of its own."""
-    gate = Barrier(len(calls))
-
-    def run(call: Callable[[], httpx.Response]) -> httpx.Response:
-        gate.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
-
-
-def outcomes(answers: Sequence[httpx.Response]) -> Counter[Any]:
-    return Counter(
-        (answer.status_code, answer.json()["error"]["code"])
-        if answer.status_code >= 400
-        else answer.status_code
-        for answer in answers
-    )
 
 
 def session_dies(person: Person) -> None:

@@ -1,0 +1,117 @@
+"""Customers with accounts and money, over HTTP: `ada = customer(client, "ada", money=1000)`."""
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+
+from app.core.caller import Origin, Role
+from app.db.unit_of_work import Database
+from app.services import integrity
+from app.services.auth import create_user
+from tests.client import PASSWORD, ApiClient, Person
+
+TRANSFERS, TRANSACTIONS = "/v1/transfers", "/v1/transactions"
+
+
+def keyed(key: str | None = None) -> dict[str, str]:
+    """The header with this idempotency key, or with a new one."""
+    return {"Idempotency-Key": key or secrets.token_hex(8)}
+
+
+@dataclass(frozen=True)
+class Customer:
+    """Somebody who is logged in and has an account."""
+
+    person: Person
+    account: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.account["id"])
+
+    @property
+    def number(self) -> str:
+        return str(self.account["number"])
+
+    def at(self, client: Any) -> "Customer":
+        """The same customer, with the same token, calling another server."""
+        return replace(self, person=replace(self.person, client=client))
+
+    def post(self, path: str, body: dict[str, Any] | None = None, key: str | None = None) -> httpx.Response:
+        return self.person.post(path, json=body, headers=keyed(key))
+
+    def fund(self, type_: str, amount: int, key: str | None = None, **fields: Any) -> httpx.Response:
+        """A deposit or a withdrawal."""
+        body = {"account_id": self.id, "type": type_, "amount": amount, "currency": "EUR"} | fields
+        return self.post(TRANSACTIONS, body, key)
+
+    def deposit(self, amount: int, key: str | None = None) -> httpx.Response:
+        return self.fund("deposit", amount, key)
+
+    def pay(self, payee: "Customer", amount: int, key: str | None = None, **fields: Any) -> httpx.Response:
+        """A transfer to somebody's account number."""
+        return self.post(TRANSFERS, self.payment(payee, amount) | fields, key)
+
+    def payment(self, payee: "Customer", amount: int) -> dict[str, Any]:
+        """The body of such a transfer."""
+        return {
+            "source_account_id": self.id,
+            "destination_account_number": payee.number,
+            "amount": amount,
+            "currency": "EUR",
+        }
+
+    def close(self) -> httpx.Response:
+        return self.post(f"/v1/accounts/{self.id}/close")
+
+    def balance(self) -> int:
+        answer = self.person.get(f"/v1/accounts/{self.id}/balance")
+        assert answer.status_code == 200, answer.text
+        return int(answer.json()["balance"])
+
+
+def customer(client: ApiClient, name: str = "ada", *, money: int = 0, currency: str = "EUR") -> Customer:
+    """A new user and account holder, with a new account."""
+    person = client.sign_up(f"{name}@example.com")
+    profile = {"full_name": f"{name.title()} Example", "date_of_birth": "1990-01-02"}
+    made = person.post("/v1/account-holders", json=profile)
+    assert made.status_code == 201, made.text
+    return with_account(person, money=money, currency=currency)
+
+
+def with_account(person: Person, *, money: int = 0, currency: str = "EUR") -> Customer:
+    """The holder, with another account of theirs."""
+    opened = person.post("/v1/accounts", json={"type": "checking", "currency": currency})
+    assert opened.status_code == 201, opened.text
+    made = Customer(person, opened.json())
+    if money:
+        paid_in = made.fund("deposit", money, currency=currency)
+        assert paid_in.status_code == 201, paid_in.text
+    return made
+
+
+def staff(client: ApiClient, role: Role = Role.TELLER) -> Person:
+    """A member of staff, logged in."""
+    email = f"{role}.{secrets.token_hex(4)}@bank.example.com"
+    client.db.run_write(
+        create_user,
+        email=email,
+        password_hash=client.app.state.bank.hasher.hash_now(PASSWORD),
+        role=role,
+        origin=Origin(None, None),
+    )
+    return client.log_in(email)
+
+
+def count(db: Database, table: str, where: str = "1 = 1") -> int:
+    """How many rows have been committed."""
+    query = text(f"SELECT count(*) FROM {table} WHERE {where}")
+    return db.run_read(lambda session: session.scalar(query)) or 0
+
+
+def assert_right(db: Database) -> None:
+    """`bank verify` finds nothing."""
+    assert db.run_read(integrity.verify).findings == []
