@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.core import clock
+from app.core import clock, ids, luhn
 from app.ledger import replay
 from app.ledger.commands import (
     AccountRef,
@@ -75,23 +75,28 @@ def load(session: Session, commands: Sequence[Command]) -> Batch:
 
 
 def _addresses(commands: Sequence[Command]) -> Addresses:
-    ids, numbers, system = set(), set(), set()
+    """What the commands name. What no account can be called is left out, so it is not there."""
+    own, numbers, system = set(), set(), set()
     for command in commands:
         if not isinstance(command, PostTransfer):
             continue
         for ref in (command.source, command.destination):
             match ref:
-                case OwnAccount():
-                    ids.add(ref.id)
-                case AnyAccount():
+                case OwnAccount() if ids.is_id(ids.ACCOUNT, ref.id):
+                    own.add(ref.id)
+                case AnyAccount() if luhn.is_valid(ref.number):
                     numbers.add(ref.number)
                 case BankAccount():
                     system.add((str(ref.kind), command.currency))
-    return Addresses(frozenset(ids), frozenset(numbers), frozenset(system))
+    return Addresses(frozenset(own), frozenset(numbers), frozenset(system))
 
 
 def _transfer_ids(commands: Sequence[Command]) -> set[str]:
-    return {command.transfer_id for command in commands if isinstance(command, ReverseTransfer)}
+    return {
+        command.transfer_id
+        for command in commands
+        if isinstance(command, ReverseTransfer) and ids.is_id(ids.TRANSFER, command.transfer_id)
+    }
 
 
 def _index(found: Sequence[Any]) -> dict[str | tuple[str, str], int]:

@@ -163,7 +163,8 @@ class _Posting:
             return objection
         assert source is not None
         assert destination is not None
-        self._spent[source.key] = spent + command.amount
+        if limit is not None:
+            self._spent[source.key] = spent + command.amount
         movement = Movement(
             command.kind,
             command.amount,
@@ -256,7 +257,9 @@ class _Posting:
         """A row for every act and for every refusal; with the amounts, which the record has, left out."""
         refused = outcome if isinstance(outcome, BankingError) else None
         if isinstance(command, ReverseTransfer):
-            action, asked = "transfer.reverse", command.transfer_id
+            # What is no id is nobody's, and may be more than a column takes.
+            known = ids.is_id(ids.TRANSFER, command.transfer_id)
+            action, asked = "transfer.reverse", command.transfer_id if known else None
         else:
             action, asked = f"{command.kind}.create", None
         self._audit.append(

@@ -10,7 +10,7 @@ from app.models.accounts import CUSTOMER_KINDS, AccountStatus
 class AccountState:
     """An account's row, locked; amounts in minor units, instants in microseconds.
 
-    Only `post_out` and `post_in` change it, and only after every rule has agreed.
+    Only `post` changes it, and only after every rule has agreed.
     """
 
     key: int

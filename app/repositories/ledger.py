@@ -55,7 +55,7 @@ def find_accounts(session: Session, wanted: Addresses) -> Sequence[AnyRow]:
 
 
 def find_transfers(session: Session, transfer_ids: Collection[str]) -> Sequence[AnyRow]:
-    """Transfers by id, with the id of what reverses them; read before any lock."""
+    """Transfers by id; read before any lock, so what can change of them is not to be trusted."""
     if not transfer_ids:
         return []
     return session.execute(select(*_transfers.columns).where(Transfer.id.in_(transfer_ids))).all()
