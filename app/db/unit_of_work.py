@@ -20,7 +20,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from app.core import errors
+from app.core import clock, errors
 from app.core.config import Settings
 from app.db import faults
 from app.db.lane import Lane
@@ -38,6 +38,9 @@ _TRIES: Final = 5
 _LONGEST_PAUSE: Final = 0.05
 # Reads that may wait for a thread, a thread.
 _READS_WAITING: Final = 250
+# Seconds that work may wait for its turn. With the longest wait for a lock after that, a client is
+# answered in time even when every write before its own has to give up.
+_LONGEST_WAIT: Final = 5.0
 
 
 class Database:
@@ -55,7 +58,7 @@ class Database:
 
     async def read(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `work` on one snapshot; its session cannot write."""
-        return await self._readers.run(lambda: self.run_read(work, *args, **kwargs))
+        return await self._readers.run(_in_turn(lambda: self.run_read(work, *args, **kwargs)))
 
     async def write(
         self,
@@ -64,7 +67,7 @@ class Database:
         **kwargs: P.kwargs,
     ) -> T:
         """Runs `work` and commits before it returns. See the module for what raising means."""
-        return await self._writers.run(lambda: self.run_write(work, *args, **kwargs))
+        return await self._writers.run(_in_turn(lambda: self.run_write(work, *args, **kwargs)))
 
     async def write_batched(
         self,
@@ -78,12 +81,23 @@ class Database:
         """
         lane = self._lanes.get(post)
         if lane is None:
-            lane = Lane(lambda batch: self._writers.run(lambda: self.run_batch(post, batch)))
+            lane = Lane(lambda batch: self._writers.run(lambda: self._run_in_turn(post, batch)))
             self._lanes[post] = lane
         if lane.waiting >= self._lane_limit:
             raise errors.Overloaded()
-        outcome: Outcome | errors.BankingError = await lane.submit(command)
+        outcome: Outcome | errors.BankingError = await lane.submit((command, clock.monotonic()))
         return _value(outcome)
+
+    def _run_in_turn(
+        self,
+        post: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+        batch: Sequence[tuple[Command, float]],
+    ) -> Sequence[Outcome | errors.BankingError]:
+        """A batch of (command, when it arrived), without those that have waited too long."""
+        late = [_is_late(arrived) for _, arrived in batch]
+        in_time = [command for (command, _), is_late in zip(batch, late, strict=True) if not is_late]
+        posted = iter(self.run_batch(post, in_time) if in_time else ())
+        return [errors.Overloaded() if is_late else next(posted) for is_late in late]
 
     def run_batch(
         self,
@@ -135,6 +149,22 @@ class Database:
         if not all(finished):
             _log.warning("database work was still running at the end of the grace; it rolls back")
         self.engines.dispose()
+
+
+def _in_turn(work: Callable[[], T]) -> Callable[[], T]:
+    """`work`, which is not begun when its turn comes too late."""
+    arrived = clock.monotonic()
+
+    def begin() -> T:
+        if _is_late(arrived):
+            raise errors.Overloaded()
+        return work()
+
+    return begin
+
+
+def _is_late(arrived: float) -> bool:
+    return clock.monotonic() - arrived > _LONGEST_WAIT
 
 
 def _all_of(
