@@ -182,7 +182,9 @@ def _postgresql_engines(settings: Settings) -> Engines:
         )
 
     return Engines(
-        writer=engine(settings.write_workers),
+        # Correctness rests on locks and constraints. Where the server's default is stricter, a wait for
+        # a lock would end in a serialization failure instead of the row as it is now.
+        writer=engine(settings.write_workers, isolation_level="READ COMMITTED"),
         # One snapshot a unit of work, as SQLite gives: a page and its account agree.
         reader=engine(
             settings.read_workers,
