@@ -115,3 +115,29 @@ def count(db: Database, table: str, where: str = "1 = 1") -> int:
 def assert_right(db: Database) -> None:
     """`bank verify` finds nothing."""
     assert db.run_read(integrity.verify).findings == []
+
+
+def walk_in(teller: Person, *, money: int = 0, currency: str = "EUR") -> Customer:
+    """An account of somebody without a login here; the teller acts for them."""
+    profile = {"full_name": "Wanda Walkin", "date_of_birth": "1980-05-06"}
+    holder = teller.post("/v1/account-holders", json=profile)
+    assert holder.status_code == 201, holder.text
+    wanted = {"type": "savings", "currency": currency, "account_holder_id": holder.json()["id"]}
+    opened = teller.post("/v1/accounts", json=wanted)
+    assert opened.status_code == 201, opened.text
+    made = Customer(teller, opened.json())
+    if money:
+        assert made.fund("deposit", money, currency=currency).status_code == 201
+    return made
+
+
+def rows(db: Database, query: str, **values: Any) -> list[tuple[Any, ...]]:
+    """What has been committed."""
+    return db.run_read(lambda session: [tuple(row) for row in session.execute(text(query), values)])
+
+
+def put(db: Database, account: Customer, **values: Any) -> None:
+    """Changes columns of an account, past the service."""
+    columns = ", ".join(f"{name} = :{name}" for name in values)
+    statement = text(f"UPDATE accounts SET {columns} WHERE id = :at")
+    db.run_write(lambda session: session.execute(statement, values | {"at": account.id}) and None)

@@ -71,9 +71,13 @@ def _holder_for(session: Session, caller: Caller, holder_id: str | None) -> Acco
         return own
     if holder_id is None:
         raise errors.HolderRequired()
+    return _visible_holder(session, caller, holder_id)
+
+
+def _visible_holder(session: Session, caller: Caller, holder_id: str) -> AccountHolder:
     known = ids.is_id(ids.HOLDER, holder_id)
     holder = Holders(session).get(holder_id) if known else None
-    if holder is None:
+    if holder is None or not may_read(caller, holder.user_id):
         raise errors.NotFound.at("account_holder_id")
     return holder
 
@@ -136,7 +140,12 @@ def _visible(caller: Caller, account: Account | None) -> Account:
 def list_accounts(
     session: Session, *, caller: Caller, wanted: AccountFilter, after: list[int] | None, limit: int
 ) -> Sequence[Account]:
-    """The caller's accounts, or every customer's for staff; newest first."""
+    """The caller's accounts, or every customer's for staff; newest first.
+
+    NotFound when they are to be those of a holder whom the caller may not see.
+    """
+    if wanted.holder_id is not None:
+        _visible_holder(session, caller, wanted.holder_id)
     owner = None if caller.role in READERS else caller.id
     return Accounts(session).page(
         replace(wanted, owner_id=owner), before_key=after[0] if after else None, limit=limit

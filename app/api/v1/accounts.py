@@ -45,7 +45,7 @@ async def open_account(request: Request, body: AccountIn, user: Clerk, key: Opti
     )
 
 
-@router.get("")
+@router.get("", responses={404: {}})
 async def list_accounts(user: CurrentUser, db: Db, page: Page, wanted: AccountsWanted) -> PageOf[AccountOut]:
     """The caller's accounts, or every customer's for staff."""
     rows = await look(

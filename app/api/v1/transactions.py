@@ -49,7 +49,7 @@ async def create_transaction(
     return created(made, f"/v1/transactions/{made.id}", posted)
 
 
-@router.get("")
+@router.get("", responses={404: {}})
 async def list_transactions(
     user: CurrentUser, db: Db, page: Page, wanted: EntriesWanted, account_id: AccountId = None
 ) -> PageOf[TransactionOut]:

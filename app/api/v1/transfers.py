@@ -61,7 +61,7 @@ async def reverse_transfer(
     return created(made, f"/v1/transfers/{made.id}", posted)
 
 
-@router.get("")
+@router.get("", responses={404: {}})
 async def list_transfers(
     user: CurrentUser, db: Db, page: Page, wanted: TransfersWanted, account_id: AccountId = None
 ) -> PageOf[TransferOut]:
