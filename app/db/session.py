@@ -142,6 +142,8 @@ def _sqlite_creator(path: Path, wait: float, *, read_only: bool) -> Callable[[],
 def _prepare_sqlite(connection: Any, *, read_only: bool) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA mmap_size = 0")
+    # What INSERT OR REPLACE replaces is deleted, and the triggers against deletion are asked.
+    connection.execute("PRAGMA recursive_triggers = ON")
     if read_only:
         connection.execute("PRAGMA query_only = ON")
         # Only the writer checkpoints (see _FIXED_SQLITE).
