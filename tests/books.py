@@ -5,10 +5,11 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import Row, event, text
 from sqlalchemy.orm import Session
 
@@ -230,6 +231,13 @@ def withdraw(caller: Caller, account: Acct, amount: int = 100, **more: Any) -> P
 def reverse(caller: Caller, posted: Posted | str, key: str | None = None) -> ReverseTransfer:
     transfer_id = posted if isinstance(posted, str) else posted.row["id"]
     return ReverseTransfer(caller, _key(key, "reverse", transfer_id), transfer_id)
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, instant: str) -> None:
+    """Stops the clock at an instant in the past; new ids are of then, too."""
+    at = datetime.fromisoformat(instant).astimezone(UTC)
+    monkeypatch.setattr(clock, "now", lambda: at)
+    monkeypatch.setattr(ids, "_stamps", ids._Stamps())
 
 
 @contextmanager

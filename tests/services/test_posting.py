@@ -4,18 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from app.core import clock, ids
 from app.core.money import MAX_AMOUNT
 from app.db.unit_of_work import Database
 from app.models.transfers import TransferKind
-from tests.books import CASH, Books, deposit, move, pay, told, withdraw
-
-
-def set_clock(monkeypatch: pytest.MonkeyPatch, *instant: int) -> None:
-    """Stops the clock at an instant in the past, with ids of that time."""
-    at = datetime(*instant, tzinfo=UTC)  # type: ignore[misc]
-    monkeypatch.setattr(clock, "now", lambda: at)
-    monkeypatch.setattr(ids, "_stamps", ids._Stamps())
+from tests.books import CASH, Books, deposit, move, pay, set_clock, told, withdraw
 
 
 def test_a_transfer_is_two_entries_that_mirror_each_other(db: Database) -> None:
@@ -85,12 +77,12 @@ def test_a_credit_pays_back_first_what_a_forced_posting_took(db: Database) -> No
 def test_every_transfer_has_its_own_instant_in_the_order_of_posting(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_clock(monkeypatch, 2026, 1, 15, 12)
+    set_clock(monkeypatch, "2026-01-15T12:00:00Z")
     books = Books(db)
     ada, ben = books.person(), books.person()
     one, two = books.account(ada, money=1000), books.account(ben, money=1000)
     books.post(pay(ada, one, two), pay(ada, one, two), pay(ben, two, one))
-    set_clock(monkeypatch, 2026, 1, 15, 11)
+    set_clock(monkeypatch, "2026-01-15T11:00:00Z")
     books.post(pay(ada, one, two), pay(ben, two, one))
     for account in (one, two):
         rows = books.rows(
@@ -110,7 +102,7 @@ def test_every_transfer_has_its_own_instant_in_the_order_of_posting(
 def test_the_value_date_is_the_day_of_the_bank(
     db: Database, monkeypatch: pytest.MonkeyPatch, zone: str, day: date
 ) -> None:
-    set_clock(monkeypatch, 2026, 1, 31, 15, 30)
+    set_clock(monkeypatch, "2026-01-31T15:30:00Z")
     books = Books(db, zone=zone)
     ada = books.person()
     account = books.account(ada)

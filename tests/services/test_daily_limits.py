@@ -1,0 +1,128 @@
+"""How much may leave an account on one day of the bank."""
+
+import pytest
+
+from app.db.unit_of_work import Database
+from tests.books import Books, deposit, pay, reverse, set_clock, told, withdraw
+
+
+@pytest.fixture
+def books(db: Database) -> Books:
+    return Books(db, limits={"EUR": 1000})
+
+
+def test_what_goes_out_in_a_day_counts_together(books: Books) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    books.did(pay(ada, one, two, 600))
+    books.did(withdraw(books.teller, one, 300))
+    books.refused(pay(ada, one, two, 101), "limit_exceeded")
+    books.refused(withdraw(ada, one, 101), "limit_exceeded")
+    books.did(pay(ada, one, two, 100))
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+def test_within_one_batch_as_between_batches(books: Books) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account(ada)
+    books.did(pay(ada, one, two, 400))
+    outcomes = books.post(
+        pay(ada, one, two, 400),
+        pay(ada, one, two, 201),
+        pay(ada, one, two, 200),
+        withdraw(ada, one, 1),
+        pay(ada, two, one, 1000),
+        pay(ada, two, one, 1),
+    )
+    assert [told(outcome) for outcome in outcomes] == [
+        "posted",
+        "limit_exceeded",
+        "posted",
+        "limit_exceeded",
+        "posted",
+        "limit_exceeded",
+    ]
+
+
+def test_what_comes_in_is_not_limited_nor_counted(books: Books) -> None:
+    ada, ben = books.person(), books.person()
+    one, two = books.account(ada), books.account(ben, money=5000)
+    books.did(deposit(ada, one, 4000))
+    books.did(pay(ben, two, one, 1000))
+    books.did(pay(ada, one, two, 1000))
+
+
+def test_a_refusal_and_a_replay_count_nothing(books: Books) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=500), books.account()
+    command = pay(ada, one, two, 400)
+    books.did(command)
+    books.refused(pay(ada, one, two, 501), "insufficient_funds")
+    outcomes = books.post(command, command, pay(ada, one, two, 600), pay(ada, one, two, 100))
+    assert [told(outcome) for outcome in outcomes] == ["replayed", "replayed", "insufficient_funds", "posted"]
+
+
+def test_each_account_has_a_limit_of_its_own_and_other_currencies_none(books: Books) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account(ada, money=5000)
+    books.did(pay(ada, one, two, 1000))
+    books.did(pay(ada, two, one, 1000))
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+    dollars, others = (books.account(ada, currency="USD", money=5000) for _ in range(2))
+    books.did(pay(ada, dollars, others, 5000, currency="USD"))
+
+
+def test_a_reversal_passes_no_limit_and_gives_nothing_back(books: Books) -> None:
+    ada, ben = books.person(), books.person()
+    one, two = books.account(ada, money=5000), books.account(ben, money=1000)
+    posted = books.did(pay(ada, one, two, 1000))
+    books.did(pay(ben, two, one, 1000))
+    books.did(reverse(books.teller, posted))
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+@pytest.mark.parametrize(("status", "left"), [("pending", 0), ("voided", 600), ("expired", 600)])
+def test_what_is_reserved_counts_until_it_is_let_go(books: Books, status: str, left: int) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    posted = books.did(pay(ada, one, two, 600))
+    books.did(pay(ada, one, two, 400))
+    books.run(
+        "UPDATE transfers SET status = :status, booked_at = NULL WHERE id = :id",
+        status=status,
+        id=posted.row["id"],
+    )
+    if left:
+        books.did(pay(ada, one, two, left))
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("zone", "evening", "late", "morning"),
+    [
+        ("UTC", "2026-03-10T00:00:00Z", "2026-03-10T23:59:59.999Z", "2026-03-11T00:00:00Z"),
+        ("Asia/Tokyo", "2026-03-09T15:00:00Z", "2026-03-10T14:59:59.999Z", "2026-03-10T15:00:00Z"),
+        # The day on which the clocks go forward has 23 hours.
+        ("Europe/Paris", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999Z", "2026-03-29T22:00:00Z"),
+    ],
+)
+def test_a_day_ends_at_midnight_in_the_banks_time_zone(
+    db: Database, monkeypatch: pytest.MonkeyPatch, zone: str, evening: str, late: str, morning: str
+) -> None:
+    set_clock(monkeypatch, evening)
+    books = Books(db, zone=zone, limits={"EUR": 1000})
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    books.did(pay(ada, one, two, 1000))
+    set_clock(monkeypatch, late)
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+    set_clock(monkeypatch, morning)
+    books.did(pay(ada, one, two, 1000))
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+def test_a_limit_of_zero_lets_nothing_out(db: Database) -> None:
+    books = Books(db, limits={"EUR": 0})
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
