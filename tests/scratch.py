@@ -4,8 +4,10 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,6 +139,40 @@ def succeed_again(db: Database, table: str) -> None:
     """Takes back what `fail_commits_after` or `fail_on_insert` did."""
     is_sqlite = db.engines.writer.dialect.name == "sqlite"
     execute(db, "DROP TRIGGER fail" if is_sqlite else f"DROP TRIGGER fail ON {table}")
+
+
+@dataclass
+class HeldCommit:
+    """A COMMIT that has been reached and waits."""
+
+    _reached: threading.Event = field(default_factory=threading.Event)
+    _gate: threading.Event = field(default_factory=threading.Event)
+
+    def await_it(self) -> None:
+        assert self._reached.wait(30), "nothing was to be committed"
+
+    def release(self) -> None:
+        self._gate.set()
+
+
+@contextmanager
+def held_commit(db: Database) -> Iterator[HeldCommit]:
+    """The next COMMIT of a write waits until it is released, at the latest by the end of the block."""
+    dialect = db.engines.writer.dialect
+    held, commit = HeldCommit(), dialect.do_commit
+
+    def wait_and_commit(connection: Any) -> None:
+        if not held._reached.is_set():
+            held._reached.set()
+            held._gate.wait(30)
+        commit(connection)
+
+    dialect.do_commit = wait_and_commit  # type: ignore[method-assign]
+    try:
+        yield held
+    finally:
+        held.release()
+        dialect.do_commit = commit  # type: ignore[method-assign]
 
 
 def cut_all_connections(settings: Settings) -> None:
