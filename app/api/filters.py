@@ -1,6 +1,6 @@
 """Filters of lists, as query parameters. Ranges are half-open: `.gte` is in, `.lt` is out."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -128,12 +128,15 @@ TransfersWanted = Annotated[TransferFilter, Depends(_transfer_filter)]
 
 
 def past_instant(bank: Bank, text: str | None) -> datetime | None:
-    """The instant, or the end of the day, that a balance is asked for; 422 when it is yet to come."""
+    """The instant, or the last one of a day, that a balance is asked for; 422 when it is yet to come."""
     if text is None:
         return None
     now = clock.now()
     zone = bank.settings.bank_timezone
     instant = _boundary_of(zone, text, is_end=True)
+    if dates.is_date(text):
+        # What is booked at midnight is the next day's.
+        instant -= timedelta(microseconds=1)
     if instant > now and text != now.astimezone(zone).date().isoformat():
         raise errors.ValidationFailed([Detail("at", "in_the_future", "This is yet to come.")])
     return min(instant, now)

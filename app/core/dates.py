@@ -12,9 +12,14 @@ _INSTANT: Final = re.compile(
 )
 
 
+def is_date(text: str) -> bool:
+    """Whether the text is written as a day, not as an instant."""
+    return _DATE.fullmatch(text) is not None
+
+
 def parse_date(text: str) -> date:
     """`2026-02-28`; ValueError for every other spelling and for days that do not exist."""
-    if not _DATE.fullmatch(text):
+    if not is_date(text):
         raise ValueError("not a date")
     return date.fromisoformat(text)
 
@@ -31,7 +36,7 @@ def parse_instant(text: str) -> datetime:
 
 def parse_boundary(text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
     """One end of a half-open range: an instant, or a day of the bank, which an end includes."""
-    if not _DATE.fullmatch(text):
+    if not is_date(text):
         return parse_instant(text)
     try:
         return start_of_day(parse_date(text) + timedelta(days=int(is_end)), zone)
