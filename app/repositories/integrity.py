@@ -139,17 +139,21 @@ CHECKS: Final[Sequence[Check]] = (
         "a reversal mirrors what it reverses, once",
         """
         SELECT r.id AS what, r.amount AS actual, t.amount AS expected
-        FROM transfers r JOIN transfers t ON t.key = r.reverses_key
-        WHERE r.amount <> t.amount OR r.source_key <> t.destination_key
-            OR r.destination_key <> t.source_key OR r.kind <> 'reversal'
+        FROM transfers r LEFT JOIN transfers t ON t.key = r.reverses_key
+        WHERE (r.kind = 'reversal') <> (r.reverses_key IS NOT NULL)
+            OR r.amount <> t.amount OR r.source_key <> t.destination_key
+            OR r.destination_key <> t.source_key
+            OR EXISTS (SELECT 1 FROM transfers f WHERE f.reverses_key = r.reverses_key AND f.key < r.key)
         """,
     ),
     Check(
         "a key of a posting names a transfer that is there",
+        # The id is cut out of the path, not the path put together, so that the index on ids is used.
         """
-        SELECT k.location AS what, 0 AS actual, 1 AS expected
-        FROM idempotency_keys k LEFT JOIN transfers t ON k.location = '/v1/transfers/' || t.id
-        WHERE k.body IS NULL AND t.key IS NULL
+        SELECT coalesce(k.location, k.caller) AS what, 0 AS actual, 1 AS expected
+        FROM idempotency_keys k LEFT JOIN transfers t
+            ON t.id = substr(k.location, length('/v1/transfers/') + 1)
+        WHERE k.body IS NULL AND (t.key IS NULL OR k.location <> '/v1/transfers/' || t.id)
         """,
     ),
 )

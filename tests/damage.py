@@ -1,0 +1,209 @@
+"""Books that are wrong on purpose: each rule of the ledger broken, past the database's guards."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import inspect, text
+from sqlalchemy.orm import Session
+
+from app.core import ids
+from app.db.base import Base
+from app.db.unit_of_work import Database
+from app.ledger.commands import Posted
+from tests import scratch
+from tests.books import Acct, Books, deposit, pay, reverse, withdraw
+
+_TABLES: Final = ("accounts", "transfers", "entries", "idempotency_keys")
+
+
+@dataclass(frozen=True)
+class History:
+    """What has happened on two accounts, with all kinds of movements, refusals and an open hold."""
+
+    books: Books
+    one: Acct
+    two: Acct
+    paid: Posted
+    undone: Posted
+    back: Posted
+    reserved: str
+    last: str
+
+    def names(self) -> dict[str, str]:
+        """What the statements and findings below call by name."""
+        return {
+            "one": self.one.id,
+            "two": self.two.id,
+            "paid": self.paid.row["id"],
+            "paid_out": self.paid.sides[0].entry_id,
+            "paid_in": self.paid.sides[1].entry_id,
+            "undone": self.undone.row["id"],
+            "undoes": self.undone.row["reverses_key"],
+            "back": self.back.row["id"],
+            "back_in": self.back.sides[1].entry_id,
+            "reserved": self.reserved,
+            "last": self.last,
+            "elsewhere": f"/v1/somewhere/{self.paid.row['id']}",
+        }
+
+
+def history(db: Database) -> History:
+    books = Books(db)
+    ada, ben = books.person(), books.person()
+    one, two = books.account(ada, money=1000, overdraft_limit=50), books.account(ben, money=1000)
+    first = books.did(pay(ada, one, two, 100))
+    undone = books.did(reverse(books.teller, first))
+    paid, back, _, last, _ = books.post(
+        pay(ada, one, two, 300),
+        pay(ben, two, one, 100),
+        pay(ada, one, two, 10**9),
+        deposit(ada, one, 7),
+        withdraw(ben, two, 7),
+    )
+    assert isinstance(paid, Posted)
+    assert isinstance(back, Posted)
+    assert isinstance(last, Posted)
+    reserved = ids.new_id(ids.TRANSFER)
+    books.run(
+        "INSERT INTO transfers (key, id, kind, status, source_key, destination_key, amount, currency, "
+        "initiated_by, created_at, remaining, source_balance, source_held, source_available) "
+        "VALUES (7, :id, 'card_payment', 'pending', :source, :to, 40, 'EUR', '-', 1, 30, 0, 0, 0)",
+        id=reserved,
+        source=one.key,
+        to=two.key,
+    )
+    books.set(one, held=30)
+    return History(books, one, two, paid, undone, back, reserved, last.sides[1].entry_id)
+
+
+_ONE, _TWO = "WHERE id = :one", "WHERE id = :two"
+_HIS: Final = "WHERE account_key = (SELECT key FROM accounts WHERE id = :one)"
+_BALANCE: Final = "an account's balance is the sum of its entries"
+_LAST: Final = "an account's last entry has its balance, sequence and time"
+_LINE: Final = "each entry continues the one before: sequence, balance, time"
+_PAIR: Final = "a posted transfer has exactly its two entries, of its amount"
+_COUNT: Final = "an account has as many entries as its last sequence says"
+_BELONGS: Final = "an entry belongs to a posted transfer"
+_HELD: Final = "what is held is the sum of open holds"
+_UNARRANGED: Final = "unarranged is how far a customer's account is below its arranged floor"
+_REVERSAL: Final = "a reversal mirrors what it reverses, once"
+_KEY: Final = "a key of a posting names a transfer that is there"
+
+# A change, and everything that is then wrong: (rule, name of the row).
+DAMAGES: Final[list[tuple[str, set[tuple[str, str]]]]] = [
+    (
+        f"UPDATE accounts SET balance = balance + 1 {_ONE}",
+        {("balances of a currency sum to zero", "EUR"), (_BALANCE, "one"), (_LAST, "one")},
+    ),
+    (
+        "UPDATE entries SET amount = amount + 1 WHERE id = :paid_in",
+        {
+            ("entries of a currency sum to zero", "EUR"),
+            (_PAIR, "paid"),
+            (_BALANCE, "two"),
+            (_LINE, "paid_in"),
+        },
+    ),
+    ("UPDATE transfers SET amount = amount + 1 WHERE id = :paid", {(_PAIR, "paid")}),
+    (
+        "UPDATE transfers SET status = 'voided', booked_at = NULL WHERE id = :paid",
+        {(_BELONGS, "paid_out"), (_BELONGS, "paid_in")},
+    ),
+    (
+        "UPDATE transfers SET currency = 'USD' WHERE id = :paid",
+        {("both accounts of a transfer are of its currency", "paid")},
+    ),
+    (
+        "UPDATE accounts SET balance = balance + CASE id WHEN :one THEN 1 ELSE -1 END "
+        "WHERE id IN (:one, :two)",
+        {(_BALANCE, "one"), (_BALANCE, "two"), (_LAST, "one"), (_LAST, "two")},
+    ),
+    (f"UPDATE accounts SET last_booked_at = last_booked_at + 1 {_ONE}", {(_LAST, "one")}),
+    (
+        f"UPDATE accounts SET last_sequence = last_sequence + 1 {_ONE}",
+        {(_LAST, "one"), (_COUNT, "one")},
+    ),
+    (f"UPDATE accounts SET last_sequence = 0 {_ONE}", {(_COUNT, "one")}),
+    (
+        "UPDATE entries SET balance_after = balance_after + 1 WHERE id = :paid_out",
+        {(_LINE, "paid_out"), (_LINE, "back_in")},
+    ),
+    ("UPDATE entries SET booked_at = booked_at + 1000000000 WHERE id = :paid_out", {(_LINE, "back_in")}),
+    (
+        f"UPDATE entries SET sequence = sequence + 1 {_HIS} AND sequence = "
+        f"(SELECT max(sequence) FROM entries {_HIS})",
+        {(_LINE, "last"), (_LAST, "one")},
+    ),
+    (f"UPDATE accounts SET held = held - 1 {_ONE}", {(_HELD, "one")}),
+    ("UPDATE transfers SET remaining = remaining + 1 WHERE id = :reserved", {(_HELD, "one")}),
+    (f"UPDATE accounts SET unarranged = 1 {_TWO}", {(_UNARRANGED, "two")}),
+    (
+        f"UPDATE accounts SET held = balance + overdraft_limit + 1 {_TWO}",
+        {(_HELD, "two"), (_UNARRANGED, "two"), ("no customer's account is below its floor", "two")},
+    ),
+    (f"UPDATE accounts SET status = 'closed' {_TWO}", {("a closed account is empty", "two")}),
+    ("UPDATE transfers SET reverses_key = NULL WHERE id = :undone", {(_REVERSAL, "undone")}),
+    ("UPDATE transfers SET kind = 'transfer' WHERE id = :undone", {(_REVERSAL, "undone")}),
+    (
+        "UPDATE transfers SET kind = 'reversal', reverses_key = :undoes WHERE id = :back",
+        {(_REVERSAL, "back")},
+    ),
+    (
+        "UPDATE transfers SET kind = 'reversal', reverses_key = :undoes WHERE id = :paid",
+        {(_REVERSAL, "paid")},
+    ),
+    (
+        "UPDATE idempotency_keys SET location = '/v1/transfers/gone' "
+        "WHERE location = '/v1/transfers/' || :paid",
+        {(_KEY, "/v1/transfers/gone")},
+    ),
+    (
+        "UPDATE idempotency_keys SET location = '/v1/somewhere/' || :paid "
+        "WHERE location = '/v1/transfers/' || :paid",
+        {(_KEY, "elsewhere")},
+    ),
+]
+
+
+def damage(session: Session, statement: str, past: History) -> None:
+    """Runs one of the changes above, which changes something."""
+    names = past.names()
+    used = {name: names[name] for name in re.findall(r":([a-z_]+)", statement)}
+    found: Any = session.execute(text(statement), used)
+    assert found.rowcount > 0, statement
+
+
+def drop_guards(db: Database) -> None:
+    """The database of this test believes everything from now on."""
+    if db.engines.writer.dialect.name == "sqlite":
+        connection = db.engines.writer.raw_connection()
+        connection.cursor().execute("PRAGMA ignore_check_constraints = ON")
+        connection.cursor().execute("PRAGMA foreign_keys = OFF")
+        connection.close()
+        scratch.execute(db, "DROP TRIGGER entries_no_update", "DROP TRIGGER entries_no_delete")
+    else:
+        for table in _TABLES:
+            checks = inspect(db.engines.writer).get_check_constraints(table)
+            scratch.execute(
+                db,
+                f"ALTER TABLE {table} DISABLE TRIGGER ALL",
+                *(f"ALTER TABLE {table} DROP CONSTRAINT {check['name']}" for check in checks),
+            )
+    scratch.execute(db, "DROP INDEX uq_transfers_reverses_key")
+
+
+@contextmanager
+def damaged(db: Database, statement: str, past: History) -> Iterator[None]:
+    """The database without guards, damaged; afterwards as it was."""
+    tables = [Base.metadata.tables[name] for name in _TABLES]
+    with db.engines.writer.begin() as connection:
+        saved = [[dict(row._mapping) for row in connection.execute(table.select())] for table in tables]
+    db.run_write(damage, statement, past)
+    yield
+    with db.engines.writer.begin() as connection:
+        for table, rows in zip(tables, saved, strict=True):
+            connection.execute(table.delete())
+            connection.execute(table.insert(), rows)
