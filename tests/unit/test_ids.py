@@ -32,17 +32,40 @@ def test_ids_rise_in_the_order_they_were_made_also_while_the_clock_stands_or_ste
         assert later > made[-1]
 
 
-def test_ids_of_many_threads_differ() -> None:
-    made: list[str] = []
+def test_ids_and_keys_of_many_threads_differ() -> None:
+    made: list[str | int] = []
     threads = [
-        threading.Thread(target=lambda: made.extend(ids.new_id(ids.USER) for _ in range(500)))
+        threading.Thread(
+            target=lambda: made.extend(
+                one for _ in range(500) for one in (ids.new_id(ids.USER), ids.new_key())
+            )
+        )
         for _ in range(8)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(made)) == 4000
+    assert len(set(made)) == 8000
+
+
+def test_keys_rise_in_the_order_they_were_made_and_fit_in_63_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = clock.now()
+    last = 0
+    for step in (0, 0, -3600):
+        monkeypatch.setattr(clock, "now", lambda step=step: now + timedelta(seconds=step))
+        made = [ids.new_key() for _ in range(5000)]
+        assert sorted(made) == made
+        assert last < made[0] < made[-1] < 2**63
+        last = made[-1]
+
+
+def test_no_key_is_smaller_than_the_first_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = clock.now().replace(microsecond=123_000) - timedelta(days=1)
+    monkeypatch.setattr(ids, "_stamps", ids._Stamps())
+    for earlier in (1, 0):
+        monkeypatch.setattr(clock, "now", lambda e=earlier: at - timedelta(microseconds=e))
+        assert (ids.new_key() >= ids.first_key_at(at)) is (earlier == 0)
 
 
 def test_one_id_does_not_give_away_the_next() -> None:
