@@ -110,6 +110,8 @@ def tell(server: Server) -> None:
     show_statement(ada)
     assert (ada.balance(), grace.balance()) == (75_50, 24_50), "the balances are not what they must be"
     console.print(f"[green]{server.bank('verify')}[/]")
+    for person in (ada, grace):
+        person.http.close()
 
 
 def show_statement(person: Person) -> None:

@@ -1,7 +1,6 @@
 """A storm of random transfers, and the proof from the clients' logs that each was done once."""
 
 import random
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from tests.bank import TRANSFERS, Customer, assert_right, customer, keyed
-from tests.client import ApiClient, error_of
+from tests.bank import TRANSFERS, Customer, assert_right, customer
+from tests.client import ApiClient, error_of, together
 
 THREADS = 16
 _START = 500
@@ -44,14 +43,12 @@ class Storm:
         payment = self._choose(dice)
         caller = self.people[payment.payer]
         # Now and then the same request is on its way twice.
-        twice = [
-            threading.Thread(target=self._deliver, args=(caller, payment, dice.choice(self.places)))
-            for _ in range(1 + (dice.random() < 0.1))
-        ]
-        for one in twice:
-            one.start()
-        for one in twice:
-            one.join()
+        times = 1 + (dice.random() < 0.1)
+        spots = [caller.at(dice.choice(self.places)) for _ in range(times)]
+        answers = together(
+            *(lambda spot=spot: spot.post(TRANSFERS, payment.body, payment.key) for spot in spots)
+        )
+        payment.answers.extend(answers)
 
     def _choose(self, dice: random.Random) -> Payment:
         if self.payments and dice.random() < 0.25:
@@ -61,10 +58,6 @@ class Storm:
         payment = Payment(payer, payee, body, dice.randbytes(8).hex())
         self.payments.append(payment)
         return payment
-
-    def _deliver(self, caller: Customer, payment: Payment, place: Any) -> None:
-        answer = place.post(TRANSFERS, json=payment.body, headers=caller.person.bearer | keyed(payment.key))
-        payment.answers.append(answer)
 
     def assert_done_once(self, client: ApiClient) -> None:
         """Every answer is one that may be; records and balances are what the logs add up to."""

@@ -1,0 +1,23 @@
+"""The story that `make demo` tells."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.server import environment
+
+
+def test_the_story_comes_to_its_end_with_the_books_right(empty_database_url: str, tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "demo.story"],
+        env=environment(empty_database_url),
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert (told.returncode, told.stderr) == (0, "")
+    lines = told.stdout.splitlines()
+    assert "insufficient_funds" in told.stdout
+    assert lines[-1].endswith("the books are right.")
