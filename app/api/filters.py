@@ -47,6 +47,7 @@ def _currency(value: str) -> str:
 
 Boundary = Annotated[str, AfterValidator(_boundary)]
 Day = Annotated[str, AfterValidator(_day)]
+Currency = Annotated[str, AfterValidator(_currency)]
 AccountId = Annotated[str | None, Query(description="Only of this account.")]
 
 
@@ -73,7 +74,7 @@ async def _account_filter(
     request: Request,
     status: AccountStatus | None = None,
     type: AccountType | None = None,
-    currency: Annotated[str | None, AfterValidator(lambda v: v and _currency(v))] = None,
+    currency: Currency | None = None,
     account_holder_id: Annotated[str | None, Query(description="Only of this holder.")] = None,
     created_from: Annotated[Boundary | None, Query(alias="created_at.gte")] = None,
     created_before: Annotated[Boundary | None, Query(alias="created_at.lt")] = None,

@@ -29,6 +29,7 @@ class TransferFilter:
     kind: str | None = None
     status: str | None = None
     external_id: str | None = None
+    payer_owner_id: str | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
 
@@ -140,6 +141,9 @@ def _transfer_conditions(wanted: TransferFilter, before_key: int | None) -> list
         Transfer.external_id: wanted.external_id,
     }
     conditions = [column == value for column, value in exact.items() if value is not None]
+    if wanted.payer_owner_id is not None:
+        own = select(Account.key).where(Account.owner_id == wanted.payer_owner_id)
+        conditions.append(Transfer.source_key.in_(own))
     if wanted.created_from is not None:
         conditions.append(Transfer.created_at >= wanted.created_from)
     if wanted.created_before is not None:

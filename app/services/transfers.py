@@ -1,6 +1,7 @@
 """Transfers and entries, to look at. Moving money is the ledger's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
@@ -41,4 +42,7 @@ def list_transfers(
         keys: Sequence[int] | None = [key]
     else:
         keys = None if owner_id is None else transfers.account_keys(owner_id)
+    if wanted.external_id is not None:
+        # A recipient is not told the payer's reference, so they do not find a transfer by it either.
+        wanted = replace(wanted, payer_owner_id=owner_id)
     return transfers.page(wanted, account_keys=keys, before_key=after[0] if after else None, limit=limit)
