@@ -139,7 +139,11 @@ class Books:
         return found
 
     def post(self, *commands: Command) -> list[Outcome]:
-        """One batch, as the fast lane runs it."""
+        """One batch, in which nothing unexpected happens."""
+        return self.db.run_write(self.ledger.post, commands)
+
+    def try_post(self, *commands: Command) -> list[Outcome]:
+        """One batch, as the fast lane runs it: when it fails, each command runs alone."""
         return list(self.db.run_batch(self.ledger.post, commands))
 
     def did(self, command: Command) -> Posted:

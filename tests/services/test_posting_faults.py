@@ -75,7 +75,7 @@ def test_an_account_that_changed_under_the_lock_fails_the_batch(
     commands = batch_of_everything(books)
     before = books.state()
     with statements(db, touch_locked_accounts(times=100)):
-        outcomes = books.post(*commands)
+        outcomes = books.try_post(*commands)
     assert [told(outcome) for outcome in outcomes] == [*["internal_error"] * 4, "insufficient_funds"]
     assert _without_versions(books.state()) == _without_versions(before)
     assert caplog.text.count("RuntimeError: an account changed while it was locked") == 5
@@ -90,7 +90,7 @@ def test_after_a_failed_batch_each_command_runs_alone(db: Database, caplog: pyte
     books = Books(db)
     commands = batch_of_everything(books)
     with statements(db, touch_locked_accounts(times=1)):
-        outcomes = books.post(*commands)
+        outcomes = books.try_post(*commands)
     assert [told(outcome) for outcome in outcomes] == [*["posted"] * 4, "insufficient_funds"]
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert books.count("transfers") == 2 + 4
@@ -107,7 +107,7 @@ def test_a_command_the_database_refuses_takes_no_neighbour_with_it(db: Database)
         scratch.execute(
             db, f"CREATE TRIGGER no BEFORE INSERT ON transfers WHEN length(NEW.description) > 140 {refuse}"
         )
-    outcomes = books.post(pay(ada, one, two, 100), too_long, pay(ada, one, two, 100))
+    outcomes = books.try_post(pay(ada, one, two, 100), too_long, pay(ada, one, two, 100))
     assert [told(outcome) for outcome in outcomes] == ["posted", "internal_error", "posted"]
     assert (books.balance(one), books.count("transfers")) == (800, 3)
     books.assert_right()
@@ -118,11 +118,11 @@ def test_a_batch_whose_commit_fails_has_done_nothing(db: Database) -> None:
     commands = batch_of_everything(books)
     scratch.fail_commits_after(db, "transfers")
     before = books.state()
-    outcomes = books.post(*commands)
+    outcomes = books.try_post(*commands)
     assert [told(outcome) for outcome in outcomes] == [*["internal_error"] * 4, "insufficient_funds"]
     assert books.state() == before
     scratch.succeed_again(db, "transfers")
-    assert [told(outcome) for outcome in books.post(*commands)] == [
+    assert [told(outcome) for outcome in books.try_post(*commands)] == [
         *["posted"] * 4,
         "insufficient_funds",
     ]
@@ -141,7 +141,7 @@ def test_the_same_key_at_the_same_time_from_everywhere_is_posted_once(db: Databa
     def run(number: int) -> None:
         command = pay(ada, accounts[number], others[number], key="k")
         gate.wait()
-        (outcome,) = books.post(command)
+        (outcome,) = books.try_post(command)
         found.append(told(outcome))
 
     in_threads(run, 8)
