@@ -201,6 +201,12 @@ def missing(settings: Settings) -> Iterator[None]:
         admin.execute(f"ALTER DATABASE {name}_away RENAME TO {name}")
 
 
+# PostgreSQL: how many sessions wait for a lock that another one holds.
+WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
 def psycopg_url(settings: Settings) -> str:
     return settings.database_url.replace("+psycopg", "")
 

@@ -120,17 +120,13 @@ def test_a_posting_that_waits_for_a_lock_outlives_the_caller_who_hangs_up(
     client: ApiClient, settings: Settings, tmp_path: Path
 ) -> None:
     ada, bob = customer(client, money=100), customer(client, "bob")
-    waits = (
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
     with serving(settings.database_url, tmp_path) as server:
         with (
             scratch.other_writer(settings, f"SELECT 1 FROM accounts WHERE id = '{bob.id}' FOR UPDATE"),
             server.connect() as connection,
         ):
             connection.sendall(request(ada, bob, KEY))
-            eventually(lambda: rows(client.db, waits) == [(1,)])
+            eventually(lambda: rows(client.db, scratch.WAITING) == [(1,)])
         eventually(lambda: bob.balance() == 1)
         with server.client() as service:
             again = ada.at(service).pay(bob, 1, KEY)
