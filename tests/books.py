@@ -237,11 +237,12 @@ def reverse(caller: Caller, posted: Posted | str, key: str | None = None) -> Rev
     return ReverseTransfer(caller, _key(key, "reverse", transfer_id), transfer_id)
 
 
-def set_clock(monkeypatch: pytest.MonkeyPatch, instant: str) -> None:
-    """Stops the clock at an instant in the past; new ids are of then, too."""
+def set_clock(monkeypatch: pytest.MonkeyPatch, instant: str, *, keep_ids: bool = False) -> None:
+    """Stops the clock at an instant in the past; new ids are of then, too, unless they are kept."""
     at = datetime.fromisoformat(instant).astimezone(UTC)
     monkeypatch.setattr(clock, "now", lambda: at)
-    monkeypatch.setattr(ids, "_stamps", ids._Stamps())
+    if not keep_ids:
+        monkeypatch.setattr(ids, "_stamps", ids._Stamps())
 
 
 @contextmanager

@@ -74,11 +74,13 @@ def test_each_account_has_a_limit_of_its_own_and_other_currencies_none(books: Bo
 
 def test_a_reversal_passes_no_limit_and_gives_nothing_back(books: Books) -> None:
     ada, ben = books.person(), books.person()
-    one, two = books.account(ada, money=5000), books.account(ben, money=1000)
+    one, two = books.account(ada, money=5000), books.account(ben, money=1100)
     posted = books.did(pay(ada, one, two, 1000))
-    books.did(pay(ben, two, one, 1000))
+    books.did(pay(ben, two, one, 400))
     books.did(reverse(books.teller, posted))
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
+    books.did(pay(ben, two, one, 600))
+    books.refused(pay(ben, two, one, 1), "limit_exceeded")
 
 
 @pytest.mark.parametrize(("status", "left"), [("pending", 0), ("voided", 600), ("expired", 600)])
@@ -119,6 +121,22 @@ def test_a_day_ends_at_midnight_in_the_banks_time_zone(
     set_clock(monkeypatch, morning)
     books.did(pay(ada, one, two, 1000))
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+def test_a_day_is_that_of_the_posting_also_when_the_clock_has_stepped_back(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_clock(monkeypatch, "2026-03-10T23:00:00Z")
+    books = Books(db, limits={"EUR": 1000})
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    set_clock(monkeypatch, "2026-03-11T00:00:01Z")
+    books.account()
+    # Internal keys never step back.
+    set_clock(monkeypatch, "2026-03-10T23:59:59Z", keep_ids=True)
+    books.did(pay(ada, one, two, 1000))
+    set_clock(monkeypatch, "2026-03-11T00:00:02Z")
+    books.did(pay(ada, one, two, 1000))
 
 
 def test_a_limit_of_zero_lets_nothing_out(db: Database) -> None:
