@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
+from app.core.config import ConfigurationError, Settings, _kept_secret, load_settings, resolve_jwt_secret
 from tests.server import environment
 
 LONG = "x" * 32
@@ -260,6 +260,14 @@ class TestKeptSecret:
         with pytest.raises(ConfigurationError) as caught:
             resolve_jwt_secret(self.settings(tmp_path))
         assert [variable for variable, _ in caught.value.problems] == ["JWT_SECRET"]
+
+    def test_of_two_that_are_made_at_once_the_first_is_kept(self, tmp_path: Path) -> None:
+        def make_while_another_process_does() -> str:
+            (tmp_path / "jwt_secret").write_text("first" * 8)
+            return "second" * 8
+
+        assert _kept_secret(tmp_path / "jwt_secret", make_while_another_process_does) == "first" * 8
+        assert os.listdir(tmp_path) == ["jwt_secret"]
 
     def test_is_the_same_for_processes_that_start_together(self, tmp_path: Path) -> None:
         code = "from app.core.config import *; input(); print(resolve_jwt_secret(load_settings()))"
