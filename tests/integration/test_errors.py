@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.core import errors
-from tests.client import PASSWORD, ApiClient, _portal, error_of, running
+from tests.client import PASSWORD, ApiClient, error_of, running
 from tests.conftest import settings_for
 from tests.probes import add_probes, admin_of
 
@@ -253,7 +253,7 @@ def test_a_stream_without_a_declared_length_has_the_same_end(edge: ApiClient) ->
         async with httpx.AsyncClient(transport=transport, base_url="http://bank.test") as direct:
             return await direct.post("/v1/auth/login", content=chunks(), headers=JSON)
 
-    error_of(_portal.run(post()), 413, "body_too_large")
+    error_of(edge.loop.run(post()), 413, "body_too_large")
 
 
 def test_a_customer_is_refused_what_is_for_other_roles(client: ApiClient) -> None:

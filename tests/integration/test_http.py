@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.ids import is_id
-from tests.client import PASSWORD, ApiClient, _portal, error_of, running
+from tests.client import PASSWORD, ApiClient, error_of, running
 from tests.conftest import settings_for
 from tests.probes import add_probes
 
@@ -41,7 +41,7 @@ def call(edge: ApiClient, headers: list[tuple[bytes, bytes]], **scope: Any) -> t
         "path": "/v1/health/live", "raw_path": b"/v1/health/live", "query_string": b"", "root_path": "",
         "headers": headers, "client": ("192.0.2.1", 1), "server": ("bank.test", 80),
     } | scope  # fmt: skip
-    _portal.run(edge.app(whole, receive, send))
+    edge.loop.run(edge.app(whole, receive, send))
     return sent[0]["status"], dict(sent[0]["headers"])
 
 
@@ -225,7 +225,7 @@ def test_a_client_that_is_gone_is_no_error(edge: ApiClient, caplog: pytest.LogCa
         "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "query_string": b"",
         "path": "/v1/auth/login", "headers": headers, "client": ("192.0.2.1", 1), "server": ("bank.test", 80),
     }  # fmt: skip
-    _portal.run(edge.app(scope, receive, send))
+    edge.loop.run(edge.app(scope, receive, send))
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.config import ConfigurationError, Settings, _kept_secret, load_settings, resolve_jwt_secret
+from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
 from tests.server import environment
 
 LONG = "x" * 32
@@ -261,14 +261,6 @@ class TestKeptSecret:
             resolve_jwt_secret(self.settings(tmp_path))
         assert [variable for variable, _ in caught.value.problems] == ["JWT_SECRET"]
 
-    def test_of_two_that_are_made_at_once_the_first_is_kept(self, tmp_path: Path) -> None:
-        def make_while_another_process_does() -> str:
-            (tmp_path / "jwt_secret").write_text("first" * 8)
-            return "second" * 8
-
-        assert _kept_secret(tmp_path / "jwt_secret", make_while_another_process_does) == "first" * 8
-        assert os.listdir(tmp_path) == ["jwt_secret"]
-
     def test_is_the_same_for_processes_that_start_together(self, tmp_path: Path) -> None:
         code = "from app.core.config import *; input(); print(resolve_jwt_secret(load_settings()))"
         env = environment(f"sqlite:///{tmp_path}/data/bank.db", JWT_SECRET="")
@@ -287,3 +279,9 @@ class TestKeptSecret:
         assert len(secrets) == 1
         assert len(secrets.pop().strip()) >= 32
         assert os.listdir(tmp_path / "data") == ["jwt_secret"]
+
+
+def test_a_secret_that_is_not_text_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", os.fsdecode(b"\xff" * 40))
+    with pytest.raises(ConfigurationError, match="JWT_SECRET must be text"):
+        load_settings(_env_file=None)
