@@ -9,9 +9,10 @@ import pytest
 
 from app import __version__
 from app.core.config import Settings
+from app.db.session import create_sqlite_file
 from app.main import create_app
 from tests import scratch
-from tests.client import ApiClient, error_of, running
+from tests.client import PASSWORD, ApiClient, error_of, running
 from tests.conftest import settings_for
 
 
@@ -93,3 +94,15 @@ def test_from_sigterm_on_the_service_is_not_ready_and_the_server_is_told(
 @pytest.mark.parametrize("path", ["/v1/health", "/v1/health/live", "/v1/health/ready"])
 def test_health_takes_no_parameters(client: ApiClient, path: str) -> None:
     error_of(client.get(f"{path}?verbose=1"), 422, "validation_failed")
+
+
+def test_before_its_migration_the_service_answers_that_it_is_not_ready(empty_database_url: str) -> None:
+    settings = settings_for(empty_database_url)
+    if settings.is_sqlite:
+        create_sqlite_file(settings.sqlite_path)
+    with running(settings) as client:
+        assert client.get("/v1/health").status_code == 200
+        error_of(client.get("/v1/health/ready"), 503, "not_ready")
+        login = {"email": "ada@example.com", "password": PASSWORD}
+        error_of(client.post("/v1/auth/signup", json=login), 503, "not_ready")
+        error_of(client.post("/v1/auth/login", json=login), 503, "not_ready")
