@@ -12,7 +12,7 @@ import app.models  # noqa: F401 - registers the tables
 from alembic import context
 from app.core.config import load_settings
 from app.db.base import Base, Instant
-from app.db.session import create_private_file, open_engines
+from app.db.session import create_sqlite_file, open_engines
 
 
 def render_item(kind: str, item: object, autogen_context: object) -> str | bool:
@@ -45,7 +45,7 @@ def migrate(connection: Connection) -> None:
 
 settings = context.config.attributes.get("settings") or load_settings()
 if settings.is_sqlite:
-    create_private_file(settings.sqlite_path)
+    create_sqlite_file(settings.sqlite_path)
 engines = open_engines(settings)
 try:
     with engines.writer.connect() as connection:

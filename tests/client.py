@@ -23,29 +23,33 @@ from app.main import create_app
 PASSWORD = "a good long password"
 
 
-class _Loop:
-    """An event loop in a daemon thread."""
+class Loop:
+    """An event loop in a thread of its own, for one application."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
 
     def run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout=60)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=60)
 
-
-_portal = _Loop()
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 class _Transport(httpx.BaseTransport):
     """Hands a request to the application on its loop."""
 
-    def __init__(self, app: FastAPI, address: str) -> None:
+    def __init__(self, app: FastAPI, loop: Loop, address: str) -> None:
+        self._loop = loop
         self._asgi = httpx.ASGITransport(app, client=(address, 1234))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
-        return _portal.run(self._answer(request))
+        return self._loop.run(self._answer(request))
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         sent = httpx.Request(request.method, request.url, headers=request.headers, content=request.content)
@@ -57,9 +61,10 @@ class _Transport(httpx.BaseTransport):
 class ApiClient(httpx.Client):
     """`client.post("/v1/...", json=...)`; `client.app` is what answers."""
 
-    def __init__(self, app: FastAPI, address: str = "192.0.2.1") -> None:
-        super().__init__(transport=_Transport(app, address), base_url="http://bank.test")
+    def __init__(self, app: FastAPI, loop: Loop, address: str = "192.0.2.1") -> None:
+        super().__init__(transport=_Transport(app, loop, address), base_url="http://bank.test")
         self.app = app
+        self.loop = loop
 
     @property
     def db(self) -> Database:
@@ -67,7 +72,7 @@ class ApiClient(httpx.Client):
 
     def at(self, address: str) -> "ApiClient":
         """A client at another network address, of the same application."""
-        return ApiClient(self.app, address)
+        return ApiClient(self.app, self.loop, address)
 
     def sign_up(self, email: str = "ada@example.com", password: str = PASSWORD) -> "Person":
         """A new customer, logged in."""
@@ -115,11 +120,13 @@ def running(settings: Settings) -> Iterator[ApiClient]:
     """The application for these settings, from start-up to shutdown."""
     app = create_app(settings)
     lifespan = app.router.lifespan_context(app)
-    _portal.run(lifespan.__aenter__())
+    loop = Loop()
+    loop.run(lifespan.__aenter__())
     try:
-        yield ApiClient(app)
+        yield ApiClient(app, loop)
     finally:
-        _portal.run(lifespan.__aexit__(None, None, None))
+        loop.run(lifespan.__aexit__(None, None, None))
+        loop.close()
 
 
 def error_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]:

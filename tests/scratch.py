@@ -91,8 +91,10 @@ def notes(db: Database) -> list[int]:
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
+    """On a loop of its own; a caller who is forgotten does not hang the tests."""
+
     async def main() -> T:
-        return await work()
+        return await asyncio.wait_for(work(), 60)
 
     return asyncio.run(main())
 

@@ -6,10 +6,9 @@ working directory is read below the real environment; lines it does not know do 
 """
 
 import enum
-import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -36,6 +35,7 @@ from pydantic_settings import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.core.files import create_private_file
 from app.core.money import CURRENCIES
 
 SHORTEST_SECRET = 32
@@ -65,6 +65,12 @@ class LogLevel(enum.StrEnum):
     INFO = "INFO"
     WARNING = "WARNING"
     ERROR = "ERROR"
+
+
+def _is_strong(secret: SecretStr) -> bool:
+    """Long enough, and text: bytes of the environment that are not UTF-8 come as lone surrogates."""
+    text = secret.get_secret_value()
+    return len(text) >= SHORTEST_SECRET and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 class _FromFile:
@@ -272,15 +278,15 @@ class Settings(BaseSettings):
             return value
         if not secret:
             raise ValueError("is required in staging and prod")
-        if len(secret) < SHORTEST_SECRET:
-            raise ValueError(f"must have {SHORTEST_SECRET} characters or more")
+        if not _is_strong(value):
+            raise ValueError(f"must be text of {SHORTEST_SECRET} characters or more")
         return value
 
     @field_validator("jwt_previous_secrets")
     @classmethod
     def _require_strong_secrets(cls, value: list[SecretStr]) -> list[SecretStr]:
-        if any(len(secret.get_secret_value()) < SHORTEST_SECRET for secret in value):
-            raise ValueError(f"must each have {SHORTEST_SECRET} characters or more")
+        if not all(_is_strong(secret) for secret in value):
+            raise ValueError(f"must each be text of {SHORTEST_SECRET} characters or more")
         return value
 
     @field_validator("cors_origins")
@@ -349,30 +355,17 @@ def _reason(message: str) -> str:
 def resolve_jwt_secret(settings: Settings) -> str:
     """The signing secret: the setting or, in dev and test, a random one kept beside the database."""
     configured = settings.jwt_secret.get_secret_value()
-    return configured or _kept_secret(settings.data_folder / "jwt_secret", lambda: secrets.token_urlsafe(32))
+    return configured or _kept_secret(settings.data_folder / "jwt_secret")
 
 
-def _kept_secret(path: Path, generate: Callable[[], str]) -> str:
-    """Reads the secret in `path`, or makes it first; of several processes exactly one makes it."""
-    private_folder(path.parent)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    if not path.exists():
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(generate())
-        try:
-            # A link appears whole or not at all, and never replaces another process's secret.
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+def _kept_secret(path: Path) -> str:
+    """The secret in `path`, which is made first where there is none."""
+    create_private_file(path, lambda draft: _write(draft, secrets.token_urlsafe(32)))
     kept = path.read_text("utf-8").strip()
     if len(kept) < SHORTEST_SECRET:
         raise ConfigurationError([("JWT_SECRET", f"is too short in {path}: remove that file for a new one")])
     return kept
 
 
-def private_folder(path: Path) -> None:
-    """Makes the folder for the database and its secrets, mode 0700, unless it is there."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8")

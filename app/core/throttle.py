@@ -2,17 +2,31 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 from app.core import clock
 
 _MOST_KEYS: Final = 100_000
+_IPV4: Final = 4
+_SUBSCRIBER_BITS: Final = 64
 
 
 @dataclass(slots=True)
 class _Window:
     ends_at: float
     failures: int
+
+
+def throttle_address(address: str | None) -> str | None:
+    """Whom an address stands for: an IPv6 subscriber has a whole /64 to call from."""
+    try:
+        given = ip_address(address or "")
+    except ValueError:
+        return address
+    if given.version == _IPV4:
+        return address
+    return str(ip_network((given, _SUBSCRIBER_BITS), strict=False))
 
 
 class FailureThrottle:

@@ -9,11 +9,21 @@ from app.core import errors
 
 # SQLSTATE (PostgreSQL, appendix A); 40003 is "statement completion unknown" and not among them.
 _RETRYABLE_STATES: Final = frozenset({"40001", "40P01"})
-_LOCK_STATES: Final = frozenset({"55P03", "57014"})
-_FULL_STATES: Final = frozenset({"53100"})
-# Connection exceptions, operator intervention, out of memory or connections, read-only fail-over
-# targets, idle time-out, no such database, refused login, system errors, corrupt data or index.
-_DOWN_CLASSES: Final = ("08", "57P", "532", "533", "25006", "25P03", "3D000", "28", "58", "XX001", "XX002")
+
+# What states that begin so are for a client; the first that fits.
+_STATES: Final = (
+    (("55P03", "57014"), errors.LockTimeout),
+    (("53100",), errors.StorageFull),
+    # A table or a column that is not there: the schema is not this code's.
+    (("42P01", "42703"), errors.NotReady),
+    # Connection exceptions, operator intervention, out of memory or connections, read-only fail-over
+    # targets, idle time-out, no such database, refused login, system errors, corrupt data or index.
+    (
+        ("08", "57P", "532", "533", "25006", "25P03", "3D000", "28", "58", "XX001", "XX002"),
+        errors.DatabaseUnavailable,
+    ),
+)
+_SQLITE_UNMIGRATED: Final = ("no such table", "no such column")
 
 # Primary result codes of SQLite.
 _SQLITE: Final = {
@@ -58,20 +68,21 @@ def as_unavailable(error: BaseException) -> errors.Unavailable | None:
 
 def _from_driver(error: DBAPIError) -> errors.Unavailable | None:
     code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None:
-        known = _SQLITE.get(code & 0xFF)
-        return known() if known else None
+    kind = _of_state(error) if code is None else _of_sqlite(code, str(error.orig))
+    return kind() if kind else None
+
+
+def _of_sqlite(code: int, message: str) -> type[errors.Unavailable] | None:
+    return errors.NotReady if message.startswith(_SQLITE_UNMIGRATED) else _SQLITE.get(code & 0xFF)
+
+
+def _of_state(error: DBAPIError) -> type[errors.Unavailable] | None:
     state = _sqlstate(error)
-    if state in _LOCK_STATES:
-        return errors.LockTimeout()
-    if state in _FULL_STATES:
-        return errors.StorageFull()
-    # Without a state the server did not speak: the connection could not be made, or was cut.
-    if state is None and isinstance(error, OperationalError | InterfaceError):
-        return errors.DatabaseUnavailable()
-    if state is not None and state.startswith(_DOWN_CLASSES):
-        return errors.DatabaseUnavailable()
-    return None
+    if state is None:
+        # The server did not speak: the connection could not be made, or was cut.
+        was_cut = isinstance(error, OperationalError | InterfaceError)
+        return errors.DatabaseUnavailable if was_cut else None
+    return next((kind for begins, kind in _STATES if state.startswith(begins)), None)
 
 
 def _sqlstate(error: BaseException) -> str | None:

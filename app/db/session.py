@@ -4,7 +4,6 @@ Two engines for one database: a writer and a reader that cannot write. Everythin
 between the databases on the way in is here; what differs in SQL is in `app/db/statements.py`.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from app.core.config import Settings, private_folder
+from app.core.config import Settings
+from app.core.files import create_private_file
 
 try:
     # A wheel that carries a current SQLite, where there is one for this platform.
@@ -154,14 +154,19 @@ def _prepare_sqlite(connection: Any, *, read_only: bool) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def create_private_file(path: Path) -> None:
-    """Makes an empty database file that only this user can read; SQLite's side files inherit that.
+def create_sqlite_file(path: Path) -> None:
+    """Makes an empty database that only this user can read; SQLite's side files inherit that.
 
     Only migrations do this: a service that finds no database must say so.
     """
-    if not path.exists():
-        private_folder(path.parent)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    create_private_file(path, _begin_wal)
+
+
+def _begin_wal(path: Path) -> None:
+    """WAL from its birth: connections that switch a database over at the same instant are refused."""
+    connection = sqlite_driver.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
 
 
 def _postgresql_engines(settings: Settings) -> Engines:

@@ -16,7 +16,7 @@ from app.core import clock, errors, ids
 from app.core.caller import Caller, Origin, Role
 from app.core.security import PasswordHasher, digest, new_refresh_token
 from app.core.text import normalize_email
-from app.core.throttle import FailureThrottle
+from app.core.throttle import FailureThrottle, throttle_address
 from app.db.unit_of_work import Database
 from app.models import LoginSession, RefreshToken, User
 from app.repositories.audit import SYSTEM, AuditLog
@@ -131,7 +131,7 @@ async def log_in(
 @contextmanager
 def _guess(throttle: FailureThrottle, email: str, origin: Origin) -> Iterator[None]:
     """One guess at a password. It counts unless it is right, or the service was too busy to look."""
-    key = (email, origin.address)
+    key = (email, throttle_address(origin.address))
     wait = throttle.begin(key)
     if wait is not None:
         raise errors.RateLimited(retry_after=ceil(wait))

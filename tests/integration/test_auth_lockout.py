@@ -125,3 +125,9 @@ def test_signing_up_is_no_way_around_the_wait(client: ApiClient) -> None:
     fail(client, ATTEMPTS)
     error_of(client.post("/v1/auth/signup", json=RIGHT), 409, "email_taken")
     error_of(client.post(LOG_IN, json=RIGHT), 429, "rate_limited")
+
+
+def test_an_ipv6_subscriber_does_not_get_more_tries_by_changing_the_address(client: ApiClient) -> None:
+    fail(client.at("2001:db8::1"), ATTEMPTS)
+    error_of(client.at("2001:db8::2").post(LOG_IN, json=RIGHT), 429, "rate_limited")
+    assert client.at("2001:db8:0:1::1").post(LOG_IN, json=RIGHT).status_code == 200

@@ -249,6 +249,17 @@ def process_that_migrates(settings: Settings) -> Iterator[subprocess.Popen[str]]
         yield process
 
 
+def test_what_was_migrated_before_a_failure_stays_migrated(
+    empty: Settings, with_next: Callable[[str], None]
+) -> None:
+    with_next("raise RuntimeError('power cut')")
+    with pytest.raises(RuntimeError, match="power cut"):
+        migrations.upgrade(empty, "next")
+    assert revision(empty) == REVISIONS[-1]
+    add_history(empty)
+    assert history(empty) == HISTORY
+
+
 def test_a_process_that_dies_in_a_migration_leaves_the_revision_before(
     settings: Settings, with_next: Callable[[str], None]
 ) -> None:

@@ -99,6 +99,12 @@ def test_a_connection_lost_before_commit_is_replaced_and_the_work_runs_again(db:
     assert scratch.notes(db) == [1]
 
 
+def test_a_connection_lost_at_the_last_statement_is_not_taken_for_one_lost_at_commit(db: Database) -> None:
+    scratch.fail_on_insert(db, scratch.CUT, times=1)
+    db.run_write(lambda session: session.add(scratch.Note(id=1, count=0)))
+    assert scratch.notes(db) == [1]
+
+
 def test_a_connection_lost_again_and_again_is_an_unavailable_database(db: Database) -> None:
     scratch.fail_on_insert(db, scratch.CUT)
     work = Counted()

@@ -279,3 +279,9 @@ class TestKeptSecret:
         assert len(secrets) == 1
         assert len(secrets.pop().strip()) >= 32
         assert os.listdir(tmp_path / "data") == ["jwt_secret"]
+
+
+def test_a_secret_that_is_not_text_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", os.fsdecode(b"\xff" * 40))
+    with pytest.raises(ConfigurationError, match="JWT_SECRET must be text"):
+        load_settings(_env_file=None)

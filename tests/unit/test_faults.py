@@ -54,7 +54,9 @@ def test_serialization_failures_and_deadlocks_are_tried_again(state: str) -> Non
         ("23505", None),
         ("23514", None),
         ("40003", None),
-        ("42P01", None),
+        ("42P01", errors.NotReady),
+        ("42703", errors.NotReady),
+        ("42601", None),
         ("22003", None),
     ],
 )

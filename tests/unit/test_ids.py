@@ -6,6 +6,12 @@ import pytest
 from app.core import clock, ids
 
 
+@pytest.fixture(autouse=True)
+def _no_ids_were_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids never go back: a test that moved the clock ahead would leave them ahead of it here."""
+    monkeypatch.setattr(ids, "_stamps", ids._Stamps())
+
+
 def test_an_id_is_its_prefix_and_a_uuid_of_version_7() -> None:
     one = ids.new_id(ids.USER)
     prefix, _, text = one.partition("_")

@@ -1,7 +1,7 @@
 import pytest
 
 from app.core import clock, throttle
-from app.core.throttle import FailureThrottle
+from app.core.throttle import FailureThrottle, throttle_address
 
 ADA = ("ada@example.com", "192.0.2.1")
 ADA_ELSEWHERE = ("ada@example.com", "192.0.2.2")
@@ -95,3 +95,18 @@ def test_a_flood_of_accounts_cannot_fill_the_memory(
         brake.begin((f"{number}@example.com", None))
     assert len(brake._windows) == 10
     assert brake.begin(("49@example.com", None)) == 60
+
+
+@pytest.mark.parametrize(
+    ("address", "counted_as"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::7", "2001:db8:1:3::/64"),
+        ("a socket's name", "a socket's name"),
+        (None, None),
+    ],
+)
+def test_one_subscriber_counts_as_one_address(address: str | None, counted_as: str | None) -> None:
+    assert throttle_address(address) == counted_as
