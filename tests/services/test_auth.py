@@ -155,7 +155,7 @@ def test_a_taken_address_leaves_no_trace_of_the_second_user(db: Database, ada: U
         )
     actors = db.run_read(lambda session: list(session.scalars(text("SELECT actor FROM audit_log"))))
     assert actors == [ada.id]
-    assert db.run_read(auth.get_user, user_id=ada.id).role == "customer"
+    assert db.run_read(auth.get_profile, user_id=ada.id).user.role == "customer"
 
 
 def test_the_making_of_staff_is_the_systems_act(db: Database) -> None:
@@ -182,11 +182,6 @@ def test_an_identity_is_that_of_a_live_session(
     end = clock.now() + LIFE
     monkeypatch.setattr(clock, "now", lambda: end)
     assert not is_live(db, grant)
-
-
-def test_a_user_that_is_gone_is_not_found(db: Database) -> None:
-    with pytest.raises(errors.NotFound):
-        db.run_read(auth.get_user, user_id=ids.new_id(ids.USER))
 
 
 def test_a_database_that_does_not_answer_uses_up_no_attempt(db: Database, ada: User) -> None:

@@ -66,6 +66,8 @@ def test_every_foreign_key_is_indexed(db: Database) -> None:
     found = inspect(db.engines.reader)
     for table in found.get_table_names():
         indexed = [index["column_names"] for index in found.get_indexes(table)]
+        # A unique constraint is an index of its own, which SQLite does not list as one.
+        indexed += [unique["column_names"] for unique in found.get_unique_constraints(table)]
         indexed.append(found.get_pk_constraint(table)["constrained_columns"])
         for key in found.get_foreign_keys(table):
             wanted = key["constrained_columns"]
