@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 import uvicorn
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.protocol import BoundedHttp
@@ -16,7 +17,12 @@ from app.core.caller import STAFF_ROLES, Origin, Role
 from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
 from app.core.errors import BankingError
 from app.core.logging import configure_logging
-from app.core.security import PasswordHasher, is_common_password
+from app.core.security import (
+    LONGEST_PASSWORD,
+    SHORTEST_PASSWORD,
+    PasswordHasher,
+    is_common_password,
+)
 from app.core.text import normalize_email
 from app.db import migrations
 from app.db.faults import as_unavailable
@@ -26,8 +32,6 @@ from app.services import auth, health, integrity
 # Requests may take this long after SIGTERM; with closing the database, the exit is inside 10 s.
 _GRACE_SECONDS: Final = 7
 _HERE: Final = Origin(address=None, request_id=None)
-_SHORTEST_PASSWORD: Final = 8
-_LONGEST_PASSWORD: Final = 256
 
 
 @click.group()
@@ -56,18 +60,30 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
         except OSError as error:
             raise click.ClickException(f"{error.filename or 'The system'}: {error.strerror}") from None
         except SQLAlchemyError as error:
-            unavailable = as_unavailable(error)
-            if unavailable is None:
-                raise
-            raise click.ClickException(unavailable.message) from None
+            raise click.ClickException(_reason(error)) from None
+        except (CommandError, UnicodeError) as error:
+            raise click.ClickException(str(error)) from None
 
     return run
 
 
+def _reason(error: SQLAlchemyError) -> str:
+    """What a database's refusal means, or else its own first line."""
+    unavailable = as_unavailable(error)
+    if unavailable is not None:
+        return unavailable.message
+    said = str(getattr(error, "orig", None) or error).splitlines()
+    return f"The database refused: {said[0] if said else type(error).__name__}"
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
-@click.option("--workers", default=1, show_default=True, help="Processes; SQLite takes one.")
+@click.option(
+    "--port", default=8000, type=click.IntRange(0, 65535), show_default=True, help="Port to listen on."
+)
+@click.option(
+    "--workers", default=1, type=click.IntRange(1), show_default=True, help="Processes; SQLite takes one."
+)
 @with_settings
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve the API."""
@@ -117,7 +133,7 @@ def create_staff(settings: Settings, email: str, role: str, password_stdin: bool
     address = _checked_email(email)
     password = _read_password(password_stdin)
     hasher = PasswordHasher(settings.app_env, workers=1)
-    with closing(Database(settings)) as db:
+    with closing(Database(settings, beside_service=True)) as db:
         _require_migrated(settings, db)
         user = db.run_write(
             auth.create_user,
@@ -135,8 +151,10 @@ def _read_password(from_stdin: bool) -> str:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    if not _SHORTEST_PASSWORD <= len(password) <= _LONGEST_PASSWORD:
-        raise click.ClickException("The password must have 8 to 256 characters.")
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise click.ClickException(
+            f"The password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters."
+        )
     if is_common_password(password):
         raise click.ClickException("This password is among the most used ones.")
     return password
@@ -153,9 +171,18 @@ def _checked_email(email: str) -> str:
 @with_settings
 def doctor(settings: Settings) -> None:
     """Check the settings and the database; name everything that is wrong."""
+    _require_private(settings)
     with closing(Database(settings)) as db:
         _require_migrated(settings, db)
     click.echo(f"Settings for {settings.app_env} are right; the database answers and is current.")
+
+
+def _require_private(settings: Settings) -> None:
+    """A database that others on this machine may read is one; what there is not cannot be read."""
+    paths = [settings.sqlite_path, settings.sqlite_path.parent] if settings.is_sqlite else []
+    for path in paths:
+        if path.exists() and path.stat().st_mode & 0o077:
+            raise click.ClickException(f"DATABASE_URL: {path} is open to others: chmod go= {path}")
 
 
 def _require_migrated(settings: Settings, db: Database) -> None:

@@ -6,6 +6,7 @@ working directory is read below the real environment; lines it does not know do 
 """
 
 import enum
+import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -41,6 +42,9 @@ from app.core.money import CURRENCIES
 SHORTEST_SECRET = 32
 _OF_FILE: Final = "secret_file"
 # As browsers send it: lower case, no path, no user.
+# An empty value is one that was left out; but these decide whose money it is, and where.
+_NEVER_EMPTY: Final = ("APP_ENV", "DATABASE_URL")
+_HOST: Final = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:]+\]")
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
 
 
@@ -259,9 +263,11 @@ class Settings(BaseSettings):
     def _normalize_database_url(cls, value: str) -> str:
         try:
             url = make_url(value)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise ValueError("must be a database URL") from None
-        if url.get_backend_name() == "sqlite":
+        if url.drivername in ("sqlite", "sqlite+pysqlite"):
+            if url.query:
+                raise ValueError("must be a plain path; options after ? are not taken for SQLite")
             if url.database in (None, "", ":memory:"):
                 raise ValueError("must name a SQLite file; a ledger in memory is lost")
             return url.set(drivername="sqlite").render_as_string(hide_password=False)
@@ -287,6 +293,13 @@ class Settings(BaseSettings):
     def _require_strong_secrets(cls, value: list[SecretStr]) -> list[SecretStr]:
         if not all(_is_strong(secret) for secret in value):
             raise ValueError(f"must each be text of {SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _require_host_names(cls, value: list[str]) -> list[str]:
+        if not all(_HOST.fullmatch(host.lower()) for host in value):
+            raise ValueError("must be host names such as bank.example.com, without scheme or port")
         return value
 
     @field_validator("cors_origins")
@@ -332,15 +345,19 @@ class ConfigurationError(Exception):
 
 def load_settings(**overrides: Any) -> Settings:
     """Reads the environment; ConfigurationError names every variable that is wrong."""
+    problems = [(name, "must not be empty") for name in _NEVER_EMPTY if os.environ.get(name) == ""]
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
-        raise ConfigurationError(
-            [
-                (_variable(problem), _reason(problem["msg"]))
-                for problem in error.errors(include_input=False, include_context=False)
-            ]
-        ) from None
+        problems += [
+            (_variable(problem), _reason(problem["msg"]))
+            for problem in error.errors(include_input=False, include_context=False)
+        ]
+    except UnicodeError:
+        problems.append((".env", "must be UTF-8"))
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
 
 
 def _variable(problem: Mapping[str, Any]) -> str:
@@ -361,6 +378,9 @@ def resolve_jwt_secret(settings: Settings) -> str:
 def _kept_secret(path: Path) -> str:
     """The secret in `path`, which is made first where there is none."""
     create_private_file(path, lambda draft: _write(draft, secrets.token_urlsafe(32)))
+    status = path.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise ConfigurationError([("JWT_SECRET", f"would be read from {path}, which is not only yours")])
     kept = path.read_text("utf-8").strip()
     if len(kept) < SHORTEST_SECRET:
         raise ConfigurationError([("JWT_SECRET", f"is too short in {path}: remove that file for a new one")])

@@ -33,6 +33,8 @@ ISSUER: Final = "banking-service"
 LONGEST_TOKEN: Final = 4096
 # How far ahead of ours the clock of another of our processes may be.
 CLOCK_SKEW: Final = timedelta(seconds=30)
+SHORTEST_PASSWORD: Final = 8
+LONGEST_PASSWORD: Final = 256
 _HASHES_WAITING: Final = 64
 _T = TypeVar("_T")
 

@@ -62,13 +62,20 @@ class FailureThrottle:
     def give_back(self, key: tuple[str, str | None]) -> None:
         """The attempt could not be made at all: it does not count."""
         window = self._windows.get(key)
-        if window is not None and window.failures > 0:
-            window.failures -= 1
+        if window is None:
+            return
+        window.failures -= 1
+        if window.failures <= 0:
+            del self._windows[key]
 
     def _forget_old(self, now: float) -> None:
-        """Windows are kept in the order of their ends, so the old ones are in front."""
-        while self._windows:
-            key, window = next(iter(self._windows.items()))
-            if window.ends_at > now and len(self._windows) < _MOST_KEYS:
-                return
-            del self._windows[key]
+        """Windows are kept in the order of their ends, so the old ones are in front.
+
+        When there are too many all the same, a lock-out is the last thing to be forgotten.
+        """
+        while self._windows and next(iter(self._windows.values())).ends_at <= now:
+            self._windows.popitem(last=False)
+        if len(self._windows) >= _MOST_KEYS:
+            windows = self._windows.items()
+            harmless = (key for key, window in windows if window.failures < self._attempts)
+            del self._windows[next(harmless, next(iter(self._windows)))]

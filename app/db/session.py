@@ -4,7 +4,7 @@ Two engines for one database: a writer and a reader that cannot write. Everythin
 between the databases on the way in is here; what differs in SQL is in `app/db/statements.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,15 @@ sqlite_driver = _sqlite
 # SQLite from 3.7.0 on can corrupt a WAL database when two connections write or checkpoint at the
 # same instant; these are the first releases of each line without the fault.
 _FIXED_SQLITE: Final = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
+_EVERY_CONNECTION: Final = (
+    "foreign_keys = ON",
+    "mmap_size = 0",
+    # What INSERT OR REPLACE replaces is deleted, and the triggers against deletion are asked.
+    "recursive_triggers = ON",
+)
+# A commit is on the disk when it returns.
+_WRITER: Final = ("journal_mode = WAL", "synchronous = FULL")
+_NO_CHECKPOINTS: Final = "wal_autocheckpoint = 0"
 _CONNECT_SECONDS: Final = 3
 _STATEMENT_SECONDS: Final = 30
 
@@ -55,26 +64,31 @@ class Engines:
         self.writer.dispose()
 
 
-def open_engines(settings: Settings) -> Engines:
-    """Engines for the configured database. Connects to nothing yet."""
-    return _sqlite_engines(settings) if settings.is_sqlite else _postgresql_engines(settings)
+def open_engines(settings: Settings, *, checkpoints: bool = True) -> Engines:
+    """Engines for the configured database. Connects to nothing yet.
+
+    `checkpoints` is for SQLite: only the service's writer does them (see _FIXED_SQLITE).
+    """
+    return _sqlite_engines(settings, checkpoints) if settings.is_sqlite else _postgresql_engines(settings)
 
 
-def _sqlite_engines(settings: Settings) -> Engines:
+def _sqlite_engines(settings: Settings, checkpoints: bool) -> Engines:
     path = settings.sqlite_path
     wait = settings.lock_timeout_seconds
+    writer = _WRITER if checkpoints else (*_WRITER, _NO_CHECKPOINTS)
+    reader = (_NO_CHECKPOINTS, "query_only = ON")
     return Engines(
-        writer=_sqlite_engine(path, wait, begin="BEGIN IMMEDIATE", pool_size=1, read_only=False),
-        reader=_sqlite_engine(path, wait, begin="BEGIN", pool_size=settings.read_workers, read_only=True),
+        writer=_sqlite_engine(path, wait, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=writer),
+        reader=_sqlite_engine(path, wait, begin="BEGIN", pool_size=settings.read_workers, pragmas=reader),
         writers=1,
     )
 
 
-def _sqlite_engine(path: Path, wait: float, *, begin: str, pool_size: int, read_only: bool) -> Engine:
+def _sqlite_engine(path: Path, wait: float, *, begin: str, pool_size: int, pragmas: Sequence[str]) -> Engine:
     engine = create_engine(
         "sqlite://",
         module=sqlite_driver,
-        creator=_sqlite_creator(path, wait, read_only=read_only),
+        creator=_sqlite_creator(path, wait, (*_EVERY_CONNECTION, *pragmas)),
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,
@@ -119,7 +133,7 @@ def _file_id(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _sqlite_creator(path: Path, wait: float, *, read_only: bool) -> Callable[[], Any]:
+def _sqlite_creator(path: Path, wait: float, pragmas: Sequence[str]) -> Callable[[], Any]:
     def connect() -> Any:
         connection = sqlite_driver.connect(
             # Never a new file: where the database is missing, an empty one would hide that.
@@ -130,28 +144,14 @@ def _sqlite_creator(path: Path, wait: float, *, read_only: bool) -> Callable[[],
             check_same_thread=False,
         )
         try:
-            _prepare_sqlite(connection, read_only=read_only)
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
         except BaseException:
             connection.close()
             raise
         return connection
 
     return connect
-
-
-def _prepare_sqlite(connection: Any, *, read_only: bool) -> None:
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA mmap_size = 0")
-    # What INSERT OR REPLACE replaces is deleted, and the triggers against deletion are asked.
-    connection.execute("PRAGMA recursive_triggers = ON")
-    if read_only:
-        connection.execute("PRAGMA query_only = ON")
-        # Only the writer checkpoints (see _FIXED_SQLITE).
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        return
-    connection.execute("PRAGMA journal_mode = WAL")
-    # A commit is on the disk when it returns.
-    connection.execute("PRAGMA synchronous = FULL")
 
 
 def create_sqlite_file(path: Path) -> None:

@@ -49,8 +49,9 @@ class Database:
     `run_read` and `run_write` do the same in the calling thread, for commands.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.engines = open_engines(settings)
+    def __init__(self, settings: Settings, *, beside_service: bool = False) -> None:
+        """`beside_service` is for commands that write while a service may run: they never checkpoint."""
+        self.engines = open_engines(settings, checkpoints=not beside_service)
         self._writers = Threads("write", self.engines.writers, settings.write_queue)
         self._readers = Threads("read", settings.read_workers, settings.read_workers * _READS_WAITING)
         self._lanes: dict[Callable[..., Any], Lane[Any, Any]] = {}

@@ -99,12 +99,15 @@ class Sessions:
         """All of them, by their ids."""
         return list(self._session.scalars(select(LoginSession.id).where(*_live(user_id, now))))
 
-    def end(self, session_ids: Sequence[str], now: datetime) -> None:
-        self._session.execute(
+    def end(self, session_ids: Sequence[str], now: datetime) -> list[str]:
+        """Ends sessions; the ids of those that this call has ended, and no other one before."""
+        statement = (
             update(LoginSession)
             .where(LoginSession.id.in_(session_ids), LoginSession.ended_at.is_(None))
             .values(ended_at=now)
+            .returning(LoginSession.id)
         )
+        return sorted(self._session.scalars(statement, execution_options={"synchronize_session": False}))
 
 
 def _live(user_id: str, now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from app.core import clock
-from app.core.security import is_common_password
+from app.core.security import LONGEST_PASSWORD, SHORTEST_PASSWORD, is_common_password
 from app.core.text import is_plain_text, normalize_email
 
 Item = TypeVar("Item")
@@ -74,7 +74,9 @@ Time = Annotated[
     Field(json_schema_extra={"format": "date-time", "pattern": _RFC3339}),
 ]
 Email = Annotated[str, BeforeValidator(_email), Field(max_length=320)]
-Password = Annotated[str, Field(min_length=8, max_length=256), AfterValidator(_uncommon)]
+Password = Annotated[
+    str, Field(min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD), AfterValidator(_uncommon)
+]
 # What is only compared needs no rules, but every string has an end.
 AnyPassword = Annotated[str, Field(max_length=1024)]
 AnyText = Annotated[str, Field(max_length=1024)]

@@ -130,14 +130,16 @@ async def log_in(
 
 @contextmanager
 def _guess(throttle: FailureThrottle, email: str, origin: Origin) -> Iterator[None]:
-    """One guess at a password. It counts unless it is right, or the service was too busy to look."""
+    """One guess at a password. It counts when it was wrong; what failed for another reason does not."""
     key = (email, throttle_address(origin.address))
     wait = throttle.begin(key)
     if wait is not None:
         raise errors.RateLimited(retry_after=ceil(wait))
     try:
         yield
-    except errors.Unavailable:
+    except errors.InvalidCredentials:
+        raise
+    except BaseException:
         throttle.give_back(key)
         raise
     throttle.succeed(key)
@@ -240,10 +242,10 @@ def end_all_sessions(session: Session, *, caller: Caller) -> list[str]:
 
 
 def _end(session: Session, caller: Caller, session_ids: list[str]) -> list[str]:
-    Sessions(session).end(session_ids, clock.now())
-    for session_id in session_ids:
+    ended = Sessions(session).end(session_ids, clock.now())
+    for session_id in ended:
         AuditLog(session).record("session.end", actor=caller.id, origin=caller.origin, object_id=session_id)
-    return session_ids
+    return ended
 
 
 def list_sessions(

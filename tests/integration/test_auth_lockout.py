@@ -131,3 +131,14 @@ def test_an_ipv6_subscriber_does_not_get_more_tries_by_changing_the_address(clie
     fail(client.at("2001:db8::1"), ATTEMPTS)
     error_of(client.at("2001:db8::2").post(LOG_IN, json=RIGHT), 429, "rate_limited")
     assert client.at("2001:db8:0:1::1").post(LOG_IN, json=RIGHT).status_code == 200
+
+
+def test_a_fault_of_ours_locks_nobody_out(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> bool:
+        raise RuntimeError("a fault")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client.app.state.bank.hasher, "verify", fail)
+        for _ in range(ATTEMPTS + 1):
+            error_of(client.post(LOG_IN, json=RIGHT), 500, "internal_error")
+    assert client.post(LOG_IN, json=RIGHT).status_code == 200

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from tests.client import PASSWORD, ApiClient, running
@@ -194,3 +195,38 @@ def test_making_the_application_opens_no_database(tmp_path: Path) -> None:
     )
     assert (done.stdout, done.stderr) == ("banking-service\n", "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [("--port", "99999"), ("--port", "-1"), ("--workers", "0")])
+def test_a_port_or_a_count_that_cannot_be_is_refused_with_a_sentence(
+    options: tuple[str, str], tmp_path: Path
+) -> None:
+    told = bank("serve", *options, env=environment(f"sqlite:///{tmp_path}/data/bank.db"), cwd=tmp_path)
+    assert told.returncode == 2
+    assert "is not in the range" in told.stderr
+
+
+def test_a_database_of_later_code_or_of_other_programs_is_told_in_a_sentence(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    env = environment(empty_database_url)
+    assert bank("migrate", env=env, cwd=tmp_path).returncode == 0
+    engine = create_engine(settings_for(empty_database_url).url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+    engine.dispose()
+    told = bank("migrate", env=env, cwd=tmp_path)
+    assert (told.returncode, "Traceback" in told.stderr) == (1, False)
+    assert "later" in told.stderr
+
+
+def test_doctor_names_a_database_that_others_may_read(tmp_path: Path) -> None:
+    env = environment(f"sqlite:///{tmp_path}/data/bank.db")
+    assert bank("migrate", env=env, cwd=tmp_path).returncode == 0
+    for path in (tmp_path / "data" / "bank.db", tmp_path / "data"):
+        path.chmod(0o755)
+        told = bank("doctor", env=env, cwd=tmp_path)
+        assert told.returncode == 1
+        assert f"{path} is open to others" in told.stderr
+        path.chmod(0o700)
+    assert bank("doctor", env=env, cwd=tmp_path).returncode == 0

@@ -1,5 +1,6 @@
 """What ends a session, and that nothing else does."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -217,3 +218,11 @@ def test_an_action_of_a_session_takes_no_body(phone: Person) -> None:
 )
 def test_nobody_is_nobody_everywhere(client: ApiClient, method: str, path: str) -> None:
     error_of(client.request(method, path), 401, "unauthenticated")
+
+
+def test_a_session_that_is_ended_many_times_at_once_is_ended_once(phone: Person) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: phone.post("/v1/auth/logout").status_code, range(8)))
+    assert set(answers) <= {204, 401}
+    sql = text("SELECT count(*) FROM audit_log WHERE action = 'session.end'")
+    assert phone.client.db.run_read(lambda session: session.scalar(sql)) == 1

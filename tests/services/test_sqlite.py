@@ -108,3 +108,9 @@ def test_releases_with_the_wal_fault_are_recognised(
     version: tuple[int, ...], faulty: bool, database_url: str
 ) -> None:
     assert sqlite_has_wal_fault(version) is faulty
+
+
+def test_a_command_beside_the_service_never_checkpoints(settings: Settings) -> None:
+    beside = Database(settings, beside_service=True)
+    assert pragmas(beside.engines.writer, "wal_autocheckpoint") == [0]
+    beside.close()

@@ -285,3 +285,34 @@ def test_a_secret_that_is_not_text_is_told_by_its_variable(monkeypatch: pytest.M
     monkeypatch.setenv("JWT_SECRET", os.fsdecode(b"\xff" * 40))
     with pytest.raises(ConfigurationError, match="JWT_SECRET must be text"):
         load_settings(_env_file=None)
+
+
+@pytest.mark.parametrize("variable", ["APP_ENV", "DATABASE_URL"])
+def test_what_decides_whose_money_it_is_may_not_be_empty(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "")
+    with pytest.raises(ConfigurationError, match=f"{variable} must not be empty"):
+        load_settings(_env_file=None)
+
+
+@pytest.mark.parametrize("hosts", ["*", "https://a.b", "a.b:443", "a b", "a/b"])
+def test_a_host_is_a_bare_name(load: Callable[..., Settings], hosts: str) -> None:
+    assert list(problems(load, ALLOWED_HOSTS=hosts)) == ["ALLOWED_HOSTS"]
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///b.db?mode=memory", "sqlite+aiosqlite:///b.db", "postgresql://h:abc/x"]
+)
+def test_a_database_url_says_nothing_that_is_ignored(load: Callable[..., Settings], url: str) -> None:
+    said = problems(load, DATABASE_URL=url)
+    assert list(said) == ["DATABASE_URL"]
+    assert "abc" not in str(said)
+
+
+def test_a_kept_secret_that_others_could_have_written_is_refused(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, app_env="test", database_url=f"sqlite:///{tmp_path}/bank.db")
+    resolve_jwt_secret(settings)
+    (tmp_path / "jwt_secret").chmod(0o644)
+    with pytest.raises(ConfigurationError, match="not only yours"):
+        resolve_jwt_secret(settings)

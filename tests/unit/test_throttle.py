@@ -110,3 +110,22 @@ def test_a_flood_of_accounts_cannot_fill_the_memory(
 )
 def test_one_subscriber_counts_as_one_address(address: str | None, counted_as: str | None) -> None:
     assert throttle_address(address) == counted_as
+
+
+def test_no_crowd_of_other_keys_lifts_a_lock_out(
+    seconds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "_MOST_KEYS", 10)
+    brake = FailureThrottle(2, 60)
+    exhaust(brake, ADA, 2)
+    for number in range(100):
+        assert brake.begin((str(number), None)) is None
+    assert brake.begin(ADA) == 60
+
+
+def test_an_attempt_that_is_given_back_leaves_nothing(seconds: list[float]) -> None:
+    brake = FailureThrottle(1, 60)
+    for _ in range(3):
+        assert brake.begin(ADA) is None
+        brake.give_back(ADA)
+    assert brake._windows == {}
