@@ -25,6 +25,7 @@ _CHARACTERS: Final = frozenset(_ALPHABET)
 _LENGTH: Final = 26
 # 2020-01-01T00:00:00Z in milliseconds; 41 bits last until 2089.
 _KEY_EPOCH: Final = 1_577_836_800_000
+AFTER_EVERY_KEY: Final = 2**63 - 1
 # Ten bits that tell the processes of one service apart, by chance.
 _PROCESS: Final = int.from_bytes(os.urandom(2)) & 0x3FF
 _PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]

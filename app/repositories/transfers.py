@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, select, tuple_, union_all
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, case, select, tuple_, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from app.core import ids
 from app.db.base import AnyRow, AnySelect
 from app.models import Account, AccountHolder, Entry, Transfer
 
@@ -68,19 +69,20 @@ class Transfers:
         limit: int,
     ) -> Sequence[AnyRow]:
         """Transfers from or to these accounts (any, for None), newest first."""
-        conditions = _transfer_conditions(wanted, before_key)
+        before = ids.AFTER_EVERY_KEY if before_key is None else before_key
+        conditions = _transfer_conditions(wanted)
         query = _transfers()
         if account_keys is None:
-            query = query.where(*conditions)
+            query = query.where(Transfer.key < before, *conditions)
         else:
             ranges = [
-                _newest_transfers(side == key, conditions, limit)
+                _newest_transfers(side, key, before, limit, conditions)
                 for key in account_keys
                 for side in (Transfer.source_key, Transfer.destination_key)
             ]
             if not ranges:
                 return []
-            query = query.where(Transfer.key.in_(_merged(ranges)))
+            query = query.where(Transfer.key.in_(_newest_keys(_merged(ranges), limit)))
         return self._session.execute(query.order_by(Transfer.key.desc()).limit(limit)).all()
 
     def entry_by_id(self, entry_id: str) -> AnyRow | None:
@@ -97,16 +99,19 @@ class Transfers:
     ) -> Sequence[AnyRow]:
         """Entries of these accounts, newest first; `before` is (booked_at, id) of the last one shown."""
         conditions = _entry_conditions(wanted, before)
-        ranges = [_newest_entries(key, conditions, limit) for key in account_keys]
+        lines = select(Entry.id, Entry.booked_at).where(*conditions)
+        if wanted.kind is not None:
+            lines = lines.join(Transfer, Transfer.key == Entry.transfer_key)
+        ranges = [_newest_entries(lines, key, limit) for key in account_keys]
         if not ranges:
             return []
-        query = _entries().where(Entry.id.in_(_merged(ranges)))
+        query = _entries().where(Entry.id.in_(_newest_ids(_merged(ranges), limit)))
         order = (Entry.booked_at.desc(), Entry.id.desc())
         return self._session.execute(query.order_by(*order).limit(limit)).all()
 
 
 def _merged(ranges: list[AnySelect]) -> AnySelect:
-    """One column of all ranges. SQLite takes 500 terms a union, so many are nested."""
+    """The rows of all ranges. SQLite takes 500 terms a union, so many are nested."""
     while len(ranges) > 1:
         groups = [ranges[i : i + _TERMS] for i in range(0, len(ranges), _TERMS)]
         ranges = [select(union_all(*group).subquery()) for group in groups]
@@ -126,15 +131,34 @@ def _transfers() -> AnySelect:
 
 
 def _newest_transfers(
-    side: ColumnElement[bool], conditions: Sequence[ColumnElement[bool]], limit: int
+    side: InstrumentedAttribute[int],
+    account_key: int,
+    before: int,
+    limit: int,
+    conditions: Sequence[ColumnElement[bool]],
 ) -> AnySelect:
+    """The newest transfers on one side of an account: a range of the index (side, key).
+
+    `side = account_key ORDER BY key` would be the same, but leaves a planner free to walk through
+    everybody's transfers by key until it has found enough of this account's.
+    """
     inner = (
-        select(Transfer.key).where(side, *conditions).order_by(Transfer.key.desc()).limit(limit).subquery()
+        select(Transfer.key)
+        .where(side >= account_key, tuple_(side, Transfer.key) < (account_key, before), *conditions)
+        .order_by(side.desc(), Transfer.key.desc())
+        .limit(limit)
+        .subquery()
     )
     return select(inner.c.key)
 
 
-def _transfer_conditions(wanted: TransferFilter, before_key: int | None) -> list[ColumnElement[bool]]:
+def _newest_keys(keys: AnySelect, limit: int) -> AnySelect:
+    """The largest of them, each once: a transfer between two of the accounts is in both's ranges."""
+    column = keys.subquery().c[0]
+    return select(column).distinct().order_by(column.desc()).limit(limit)
+
+
+def _transfer_conditions(wanted: TransferFilter) -> list[ColumnElement[bool]]:
     exact = {
         Transfer.kind: wanted.kind,
         Transfer.status: wanted.status,
@@ -148,8 +172,6 @@ def _transfer_conditions(wanted: TransferFilter, before_key: int | None) -> list
         conditions.append(Transfer.created_at >= wanted.created_from)
     if wanted.created_before is not None:
         conditions.append(Transfer.created_at < wanted.created_before)
-    if before_key is not None:
-        conditions.append(Transfer.key < before_key)
     return conditions
 
 
@@ -177,16 +199,17 @@ def _entries() -> AnySelect:
     )
 
 
-def _newest_entries(account_key: int, conditions: Sequence[ColumnElement[bool]], limit: int) -> AnySelect:
+def _newest_entries(lines: AnySelect, account_key: int, limit: int) -> AnySelect:
     inner = (
-        select(Entry.id)
-        .join(Transfer, Transfer.key == Entry.transfer_key)
-        .where(and_(Entry.account_key == account_key, *conditions))
-        .order_by(Entry.booked_at.desc())
-        .limit(limit)
-        .subquery()
+        lines.where(Entry.account_key == account_key).order_by(Entry.booked_at.desc()).limit(limit).subquery()
     )
-    return select(inner.c.id)
+    return select(inner.c.id, inner.c.booked_at)
+
+
+def _newest_ids(lines: AnySelect, limit: int) -> AnySelect:
+    """The ids of the newest of them, before the rest of each is looked up."""
+    columns = lines.subquery().c
+    return select(columns.id).order_by(columns.booked_at.desc(), columns.id.desc()).limit(limit)
 
 
 def _entry_conditions(wanted: EntryFilter, before: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:

@@ -28,7 +28,7 @@ OPEN = {
 UNLISTED = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/docs/assets"}
 # Routes with an id that customers may not call at all.
 STAFF_ONLY = {"POST /v1/transfers/{transfer_id}/reverse"}
-# What the API lists of a customer, with the name that such an id has in a path or a body.
+# Fields of request bodies that name one of the caller's own accounts.
 IDS_IN_BODIES = {"account_id", "source_account_id", "destination_account_id"}
 
 FORBIDDEN = {

@@ -1,5 +1,6 @@
 """Taking a transfer back: whole, once, by staff."""
 
+import httpx
 import pytest
 
 from app.core.caller import Role
@@ -22,8 +23,8 @@ def operator(client: ApiClient) -> Person:
     return staff(client, Role.OPERATOR)
 
 
-def path_of(paid: object) -> str:
-    return f"{paid.headers['Location']}/reverse"  # type: ignore[attr-defined]
+def path_of(paid: httpx.Response) -> str:
+    return f"{paid.headers['Location']}/reverse"
 
 
 def test_a_transfer_is_taken_back_once(

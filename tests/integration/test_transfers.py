@@ -4,8 +4,19 @@ from typing import Any
 
 import pytest
 
-from tests.bank import TRANSFERS, Customer, assert_right, count, customer, keyed, put, rows, staff, walk_in
-from tests.bank import with_account as another
+from tests.bank import (
+    TRANSFERS,
+    Customer,
+    assert_right,
+    count,
+    customer,
+    keyed,
+    put,
+    rows,
+    staff,
+    walk_in,
+    with_account,
+)
 from tests.client import ApiClient, error_of
 
 HIDDEN = ("source_account_id", "external_id", "metadata", "source_balances")
@@ -70,7 +81,7 @@ def test_balances_of_a_transfer_are_those_right_after_it(ada: Customer, bob: Cus
 
 
 def test_one_moves_money_between_ones_own_accounts_by_id_or_number(ada: Customer) -> None:
-    savings = another(ada.person)
+    savings = with_account(ada.person)
     by_id = ada.payment(savings, 300) | {"destination_account_id": savings.id}
     del by_id["destination_account_number"]
     for body in (by_id, ada.payment(savings, 300)):
@@ -81,7 +92,7 @@ def test_one_moves_money_between_ones_own_accounts_by_id_or_number(ada: Customer
 
 
 def test_a_transfer_has_one_destination(ada: Customer, bob: Customer) -> None:
-    savings = another(ada.person)
+    savings = with_account(ada.person)
     both = ada.payment(savings, 1) | {"destination_account_id": savings.id}
     neither = {key: value for key, value in ada.payment(bob, 1).items() if "destination" not in key}
     nulls = dict.fromkeys(("destination_account_id", "destination_account_number"))
@@ -143,7 +154,7 @@ def test_anothers_account_as_source_cannot_be_told_from_one_that_is_not_there(
 
 
 def test_money_of_one_currency_never_becomes_another(client: ApiClient, ada: Customer, bob: Customer) -> None:
-    dollars, yours = another(ada.person, currency="USD"), customer(client, "cleo", currency="USD")
+    dollars, yours = with_account(ada.person, currency="USD"), customer(client, "cleo", currency="USD")
     error_of(ada.pay(dollars, 10), 422, "currency_mismatch")
     error_of(ada.pay(dollars, 10, currency="USD"), 422, "currency_mismatch")
     error_of(ada.pay(bob, 10, currency="JPY"), 422, "currency_mismatch")
@@ -166,7 +177,7 @@ def test_a_closed_account_does_neither(client: ApiClient, ada: Customer, bob: Cu
     assert bob.close().status_code == 200
     error_of(bob.pay(ada, 1), 409, "account_closed")
     error_of(ada.pay(bob, 1), 409, "destination_unavailable")
-    own = another(ada.person)
+    own = with_account(ada.person)
     assert own.close().status_code == 200
     error_of(ada.pay(own, 1), 409, "account_closed")
     assert_nothing_moved(ada, bob)
@@ -176,7 +187,7 @@ def test_what_a_stranger_cannot_take_tells_nothing_more(ada: Customer, bob: Cust
     most = 2**53 - 1
     put(ada.person.client.db, bob, balance=most)
     error_of(ada.pay(bob, 1), 409, "destination_unavailable")
-    savings = another(ada.person)
+    savings = with_account(ada.person)
     put(ada.person.client.db, savings, balance=most)
     error_of(ada.pay(savings, 1), 409, "balance_limit")
     assert ada.balance() == 1000

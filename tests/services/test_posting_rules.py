@@ -141,6 +141,15 @@ def test_a_closed_account_gives_and_takes_nothing(db: Database) -> None:
         books.refused(command, "account_closed")
 
 
+def test_a_teller_pays_for_people_without_a_login_and_nobody_else(db: Database) -> None:
+    books = Books(db)
+    theirs, adas = books.account(money=300), books.account(books.person(), money=300)
+    books.did(pay(books.teller, theirs, adas))
+    books.refused(pay(books.teller, adas, theirs), "not_found", "account")
+    books.did(withdraw(books.teller, adas))
+    assert (books.balance(theirs), books.balance(adas)) == (200, 300)
+
+
 MALFORMED = ["", "x", "acc_", "%", "a\0b", "\ud800", "é" * 30, "acc_" + "0" * 40, "'; --", str(2**63)]
 
 
