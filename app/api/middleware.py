@@ -100,7 +100,8 @@ class RequestContext:
 
     def _client_address(self, scope: Scope, headers: Headers) -> str | None:
         """The socket's address or, behind trusted proxies, the last one that they did not add."""
-        address: str | None = scope["client"][0] if scope.get("client") else None
+        # The zone of a link-local neighbour is of this machine, and no part of the address.
+        address: str | None = scope["client"][0].partition("%")[0] if scope.get("client") else None
         if not self._proxies:
             return address
         chain = ",".join(headers.getlist("x-forwarded-for")).split(",")
@@ -146,7 +147,12 @@ def _host_name(host: str) -> str:
 
 
 def _valid_address(text: str) -> str | None:
-    """The address in its usual form; an IPv4 one that came through an IPv6 socket is itself."""
+    """The address in its usual form; an IPv4 one that came through an IPv6 socket is itself.
+
+    None with a zone (`fe80::1%eth0`): it means something on one machine only, and may be of any length.
+    """
+    if "%" in text:
+        return None
     try:
         address = ip_address(text)
     except ValueError:

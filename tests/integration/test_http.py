@@ -1,10 +1,12 @@
 """What happens around every request: ids, addresses, hosts, headers, times."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from app.core.config import Settings
 from app.core.ids import is_id
 from tests.client import PASSWORD, ApiClient, error_of, running
 from tests.conftest import settings_for
@@ -154,7 +156,7 @@ def test_only_allowed_hosts_are_answered(url: str, host: str, status: int) -> No
         assert call(edge, [(b"host", host.encode())])[0] == status
 
 
-PROXIES = "10.0.0.0/8,2001:db8::/32"
+PROXIES = "10.0.0.0/8,2001:db8::/32,fe80::1/128"
 
 
 @pytest.mark.parametrize(
@@ -175,6 +177,9 @@ PROXIES = "10.0.0.0/8,2001:db8::/32"
         ("::ffff:10.0.0.1", ["198.51.100.7"], "198.51.100.7"),
         ("2001:db8::1", ["2001:DB8:0::2, ::ffff:198.51.100.7"], "198.51.100.7"),
         ("10.0.0.1", ["x" * 5000], "10.0.0.1"),
+        ("10.0.0.1", ["203.0.113.9, fe80::1%" + "a" * 100], "10.0.0.1"),
+        ("fe80::1%eth0", ["203.0.113.9"], "203.0.113.9"),
+        ("fe80::2%eth0", ["203.0.113.9"], "fe80::2"),
     ],
 )
 def test_the_clients_address_is_the_last_one_that_no_trusted_proxy_has(
@@ -185,6 +190,16 @@ def test_the_clients_address_is_the_last_one_that_no_trusted_proxy_has(
     with running(settings_for(url, trusted_proxies=PROXIES)) as edge:
         call(edge, headers, client=(socket, 1))
     assert [record.address for record in caplog.records if record.name == "app.access"] == [address]  # type: ignore[attr-defined]
+
+
+def test_an_address_with_an_endless_zone_is_no_reason_to_fail(settings: Settings) -> None:
+    trusting = settings.model_copy(update={"trusted_proxies": [ip_network("192.0.2.0/24")]})
+    with running(trusting) as client:
+        signed_up = client.post(
+            "/v1/auth/signup", json=ADA, headers={"X-Forwarded-For": "fe80::1%" + "a" * 100}
+        )
+        assert signed_up.status_code == 201
+        assert client.log_in()
 
 
 def test_without_trusted_proxies_no_forwarded_address_is_believed(
