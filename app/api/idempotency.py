@@ -23,13 +23,16 @@ REPLAYED: Final = "Idempotent-Replayed"
 
 
 def fingerprint(request: Request) -> bytes:
-    """What makes two requests the same: method, path, query and parsed body; null is absent."""
+    """What makes two requests the same: method, path, query and parsed body; null is absent.
+
+    No body is {}, and nothing else is.
+    """
     parsed = request.parsed if isinstance(request, ApiRequest) else None
     content = [
         request.method,
         request.url.path,
         sorted(request.query_params.multi_items()),
-        _without_null(parsed) or {},
+        {} if parsed is None else _without_null(parsed),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
 
