@@ -1,13 +1,12 @@
 """Threads that run database work for an event loop."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Final, TypeVar
 
-from app.core import errors
+from app.core import clock, errors
 
 T = TypeVar("T")
 
@@ -53,11 +52,11 @@ class Threads:
     def close(self, patience: float) -> bool:
         """Finishes what was begun; False when some of it took longer than `patience` seconds."""
         self._closed = True
-        until = time.monotonic() + patience
+        until = clock.monotonic() + patience
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread.join(max(0.0, until - clock.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _start(self) -> None:

@@ -20,7 +20,7 @@ _ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"
 _WALL_CLOCK = {
     "datetime": {"now", "utcnow", "today"},
     "date": {"today"},
-    "time": {"time", "time_ns", "localtime", "gmtime", "ctime"},
+    "time": {"time", "time_ns", "localtime", "gmtime", "ctime", "monotonic"},
     "func": {"now", "current_timestamp"},
 }
 _MONEY_WORD = re.compile(r"(^|_)(amounts?|balances?|money|minor|held|available|overdraft|total)(_|$)")
@@ -65,7 +65,7 @@ def environment(source: str) -> list[str]:
 
 
 def wall_clock(source: str) -> list[str]:
-    """Code that asks the operating system, or the database, for the time of day."""
+    """Code that asks the operating system, or the database, for the time."""
     tree = ast.parse(source)
     return [
         f"{owner}.{name}"
