@@ -39,6 +39,14 @@ _WRITER: Final = ("journal_mode = WAL", "synchronous = FULL")
 _NO_CHECKPOINTS: Final = "wal_autocheckpoint = 0"
 _CONNECT_SECONDS: Final = 3
 _STATEMENT_SECONDS: Final = 30
+# A server whose machine is gone says nothing: its connections end when probes (after 5 s of silence)
+# or what was sent stay unanswered. libpq ignores these on a Unix socket.
+_LOST_SERVER: Final = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 
 
 def sqlite_has_wal_fault(version: tuple[int, ...]) -> bool:
@@ -175,7 +183,7 @@ def _postgresql_engines(settings: Settings) -> Engines:
         f"-c lock_timeout={lock_ms} -c statement_timeout={_STATEMENT_SECONDS * 1000} "
         f"-c idle_in_transaction_session_timeout={_STATEMENT_SECONDS * 1000} -c timezone=UTC"
     )
-    connect = {"connect_timeout": _CONNECT_SECONDS, "options": options}
+    connect = {"connect_timeout": _CONNECT_SECONDS, "options": options, **_LOST_SERVER}
 
     def engine(pool_size: int, **options: Any) -> Engine:
         return create_engine(

@@ -11,10 +11,11 @@ What it does decides what happens:
     raises                     rollback, and the error is raised
 """
 
+import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Engine
@@ -41,12 +42,19 @@ _READS_WAITING: Final = 250
 # Seconds that work may wait for its turn. With the longest wait for a lock after that, a client is
 # answered in time even when every write before its own has to give up.
 _LONGEST_WAIT: Final = 5.0
+# Seconds that a unit of work may take beyond the waits for its turn and for a lock. A database that
+# has frozen keeps its connections and says nothing, so nobody else would ever end the wait.
+_LONGEST_WORK: Final = 2.0
 
 
 class Database:
     """One database: `read`, `write` and `write_batched` run units of work on it.
 
     `run_read` and `run_write` do the same in the calling thread, for commands.
+
+    Each of the three raises DatabaseUnavailable when there is no outcome after the longest waits for a
+    turn and for a lock and two seconds more. What had not begun is dropped then; a write that had
+    begun may be committed yet, and its caller's retry with the same key finds out.
     """
 
     def __init__(self, settings: Settings, *, beside_service: bool = False) -> None:
@@ -56,10 +64,11 @@ class Database:
         self._readers = Threads("read", settings.read_workers, settings.read_workers * _READS_WAITING)
         self._lanes: dict[Callable[..., Any], Lane[Any, Any]] = {}
         self._lane_limit = settings.write_queue
+        self._lock_seconds = settings.lock_timeout_seconds
 
     async def read(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs `work` on one snapshot; its session cannot write."""
-        return await self._readers.run(_in_turn(lambda: self.run_read(work, *args, **kwargs)))
+        return await self._in_time(self._readers.run(_in_turn(lambda: self.run_read(work, *args, **kwargs))))
 
     async def write(
         self,
@@ -68,7 +77,7 @@ class Database:
         **kwargs: P.kwargs,
     ) -> T:
         """Runs `work` and commits before it returns. See the module for what raising means."""
-        return await self._writers.run(_in_turn(lambda: self.run_write(work, *args, **kwargs)))
+        return await self._in_time(self._writers.run(_in_turn(lambda: self.run_write(work, *args, **kwargs))))
 
     async def write_batched(
         self,
@@ -82,12 +91,23 @@ class Database:
         """
         lane = self._lanes.get(post)
         if lane is None:
-            lane = Lane(lambda batch: self._writers.run(lambda: self._run_in_turn(post, batch)))
+            # A batch, too, or the lane would wait behind it when its callers have gone.
+            lane = Lane(
+                lambda batch: self._in_time(self._writers.run(lambda: self._run_in_turn(post, batch)))
+            )
             self._lanes[post] = lane
         if lane.waiting >= self._lane_limit:
             raise errors.Overloaded()
-        outcome: Outcome | errors.BankingError = await lane.submit((command, clock.monotonic()))
-        return _value(outcome)
+        submitted: Awaitable[Outcome | errors.BankingError] = lane.submit((command, clock.monotonic()))
+        return _value(await self._in_time(submitted))
+
+    async def _in_time(self, outcome: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT + self._lock_seconds + _LONGEST_WORK):
+                return await outcome
+        except TimeoutError:
+            _log.warning("the database did not answer in time")
+            raise errors.DatabaseUnavailable() from None
 
     def _run_in_turn(
         self,

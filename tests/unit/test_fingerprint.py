@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.api.idempotency import fingerprint
 from app.api.routing import ApiRequest
 
