@@ -53,7 +53,7 @@ async def act() -> None:
 async def crash(kind: str, body: Thing, bank: Here, db: Db) -> None:
     """Fails as no route should."""
     if kind == "sql":
-        await db.read(lambda session: session.execute(text("SELECT :x FROM canary_table"), {"x": body.name}))
+        await db.read(lambda session: session.execute(text("SELECT :x FROM WHERE canary"), {"x": body.name}))
     if kind == "recursion":
         return await crash(kind, body, bank, db)
     logging.getLogger("app.probe").error("about to fail")

@@ -4,6 +4,7 @@ One pure ASGI class, because each layer costs every transfer. Nothing that is ra
 client always gets an envelope.
 """
 
+import asyncio
 import logging
 import re
 from ipaddress import ip_address
@@ -66,22 +67,30 @@ class RequestContext:
         except ClientDisconnect:
             # Nobody waits for an answer; the access log has the request with status 0.
             pass
+        except asyncio.CancelledError:
+            # The grace of a shutdown is over. The server would say 500, in plain text.
+            if not status:
+                response = rendering.envelope(errors.NotReady(), request_id)
+                response.headers["Connection"] = "close"
+                await response(scope, receive, answer)
+            raise
         except Exception:
             _log.exception("unexpected error", extra={"request_id": request_id})
             if not status:
                 response = rendering.envelope(errors.InternalError(), request_id)
                 await response(scope, receive, answer)
-        _log.info(
-            "request",
-            extra={
-                "request_id": request_id,
-                "method": scope["method"],
-                "path": _loggable_path(scope),
-                "status": status,
-                "ms": round((clock.monotonic() - began) * 1000, 1),
-                "address": address,
-            },
-        )
+        finally:
+            _log.info(
+                "request",
+                extra={
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": _loggable_path(scope),
+                    "status": status,
+                    "ms": round((clock.monotonic() - began) * 1000, 1),
+                    "address": address,
+                },
+            )
 
     def _refuse(self, scope: Scope, headers: Headers) -> None:
         """Requests that no route should see."""

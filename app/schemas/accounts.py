@@ -7,7 +7,7 @@ from pydantic import Field
 
 from app.models import Account
 from app.models.accounts import AccountStatus
-from app.schemas.base import PlainText, RequestModel, ResponseModel, Time
+from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
 from app.schemas.money import Balance, CurrencyCode
 
 
@@ -27,7 +27,7 @@ class AccountIn(RequestModel):
     type: AccountType
     currency: CurrencyCode
     nickname: Nickname | None = None
-    account_holder_id: str | None = Field(None, description="For staff: whose account it is.")
+    account_holder_id: Id | None = Field(None, description="For staff: whose account it is.")
 
 
 class AccountChange(RequestModel):

@@ -82,5 +82,10 @@ AnyPassword = Annotated[str, Field(max_length=1024)]
 AnyText = Annotated[str, Field(max_length=1024)]
 
 
+# The id of something. What has another form is not found, like every other id that names nothing, so
+# the form is only documented.
+Id = Annotated[
+    str, Field(json_schema_extra={"pattern": "^[a-z]{3}_[0-9a-hjkmnp-tv-z]{26}$", "maxLength": 30})
+]
 # Text to read: `Annotated[PlainText, Field(max_length=...)]` says how long, in code points.
 PlainText = Annotated[str, Field(min_length=1), AfterValidator(plain_text), AfterValidator(_not_blank)]

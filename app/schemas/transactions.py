@@ -9,7 +9,7 @@ from app.db.base import AnyRow
 from app.ledger.commands import Posted
 from app.models.accounts import CUSTOMER_KINDS
 from app.models.transfers import TransferKind
-from app.schemas.base import PlainText, RequestModel, ResponseModel, Time
+from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
 from app.schemas.holders import DateOut
 from app.schemas.money import Amount, Balance, CurrencyCode
 
@@ -26,7 +26,7 @@ class FundingType(enum.StrEnum):
 class TransactionIn(RequestModel):
     """Cash that is paid into an account, or out of it."""
 
-    account_id: str
+    account_id: Id
     type: FundingType
     amount: Amount
     currency: CurrencyCode

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from app.db.base import AnyRow
 from app.ledger.commands import Posted
 from app.models.transfers import TransferKind, TransferStatus
-from app.schemas.base import PlainText, RequestModel, ResponseModel, Time, plain_text, refusal
+from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time, plain_text, refusal
 from app.schemas.money import Amount, Balance, CurrencyCode
 from app.schemas.transactions import Description
 
@@ -19,8 +19,8 @@ MetadataText = Annotated[str, Field(max_length=500), AfterValidator(plain_text)]
 class TransferIn(RequestModel):
     """From an account of one's own, to one's own by id or to anybody's by number."""
 
-    source_account_id: str
-    destination_account_id: str | None = None
+    source_account_id: Id
+    destination_account_id: Id | None = None
     destination_account_number: Annotated[str, Field(max_length=64)] | None = None
     amount: Amount
     currency: CurrencyCode

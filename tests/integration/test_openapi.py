@@ -106,7 +106,7 @@ def test_every_text_that_a_client_sends_has_an_end(document: dict[str, Any]) -> 
             for name, field in schema["properties"].items():
                 for part in every_object(field):
                     if part.get("type") == "string":
-                        assert {"maxLength", "pattern", "enum", "const"} & set(part), (path, name)
+                        assert {"maxLength", "pattern", "enum", "const", "format"} & set(part), (path, name)
 
 
 def test_no_secret_travels_in_a_url(document: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ def assert_recovered(client: ApiClient) -> None:
 def test_a_commit_that_fails_is_never_a_success(client: ApiClient) -> None:
     scratch.fail_commits_after(client.db, "users")
     for _ in range(2):
-        error_of(sign_up(client), 500, "internal_error")
+        error_of(sign_up(client), 503, "not_ready")
         assert users(client) == 0
     scratch.succeed_again(client.db, "users")
     assert_recovered(client)
@@ -157,5 +157,5 @@ def test_an_unmigrated_database_is_not_ready_and_nothing_is_created(empty_databa
             error_of(sign_up(client), 503, "database_unavailable")
         else:
             error_of(client.get("/v1/health/ready"), 503, "not_ready")
-            error_of(sign_up(client), 500, "internal_error")
+            error_of(sign_up(client), 503, "not_ready")
     assert not (settings.is_sqlite and settings.sqlite_path.exists())

@@ -101,10 +101,12 @@ def test_a_request_that_does_not_end_cannot_hold_the_exit(sqlite_template: Path,
     with (
         serving(url, tmp_path, LOCK_TIMEOUT_SECONDS="10") as server,
         writes_blocked(url),
-        begin_sign_up(server),
+        begin_sign_up(server) as connection,
     ):
         server.terminate()
+        refused(read_all(connection), 503, "not_ready")
         assert server.wait(10) in (0, -signal.SIGTERM)
+        assert '"path": "/v1/auth/signup", "status": 503' in server.log
     with serving(url, tmp_path) as server, server.client() as client:
         error_of(client.post("/v1/auth/login", json=ADA), 401, "invalid_credentials")
 
