@@ -18,5 +18,5 @@ Amount = Annotated[
     StrictInt,
     Field(ge=1, le=MAX_AMOUNT, description="Whole minor units of the currency.", examples=[1050]),
 ]
-CurrencyCode = Annotated[str, BeforeValidator(_currency), Field(pattern="^[A-Z]{3}$", examples=["EUR"])]
+CurrencyCode = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"]), BeforeValidator(_currency)]
 Balance = Annotated[int, Field(description="Whole minor units of the currency.")]

@@ -32,7 +32,7 @@ def assert_recovered(client: ApiClient) -> None:
 def test_a_commit_that_fails_is_never_a_success(client: ApiClient) -> None:
     scratch.fail_commits_after(client.db, "users")
     for _ in range(2):
-        error_of(sign_up(client), 503, "not_ready")
+        error_of(sign_up(client), 500, "internal_error")
         assert users(client) == 0
     scratch.succeed_again(client.db, "users")
     assert_recovered(client)
