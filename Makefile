@@ -6,7 +6,7 @@ HOST = 127.0.0.1
 PORT = 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test demo lint format audit lock
+.PHONY: help setup run test demo lint format audit image lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ format: setup ## Rewrite the code in the one style
 
 audit: setup ## Known vulnerabilities of what runs in production
 	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
+
+image: setup ## Build, run and check the image without Docker (root, buildah, debootstrap)
+	$(BIN)/python scripts/image.py
 
 lock: setup ## Pin the newest releases that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url \
