@@ -38,7 +38,12 @@ class Server:
 
 @contextmanager
 def running_server() -> Iterator[Server]:
-    """Migrates, serves, and stops in the end. DATABASE_URL may name another database than SQLite."""
+    """Migrates, serves, and stops in the end. DATABASE_URL may name another database than SQLite.
+
+    A demo makes customers and money, so it refuses where these are real; it deletes nothing.
+    """
+    if os.environ.get("APP_ENV", "dev") not in ("dev", "test"):
+        raise SystemExit("The demo only runs with APP_ENV=dev or test.")
     with tempfile.TemporaryDirectory(prefix="bank-demo-") as folder:
         environment = {
             "DATABASE_URL": f"sqlite:///{folder}/data/bank.db",

@@ -11,8 +11,8 @@ from app.db.base import Base
 class AuditRecord(Base):
     """One act. Written in the commit of the act; the database refuses to change or delete it.
 
-    `actor` is a user id, or `system` for the command line. No foreign keys: the record outlives what
-    it speaks of.
+    `actor` is a user id, `system` for the command line, or `anybody` who gave no valid name. No foreign
+    keys: the record outlives what it speaks of.
     """
 
     __tablename__ = "audit_log"

@@ -7,6 +7,7 @@ from app.core.caller import Origin
 from app.models import AuditRecord
 
 SYSTEM = "system"
+ANYBODY = "anybody"
 SUCCESS = "success"
 
 

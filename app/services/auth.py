@@ -19,7 +19,7 @@ from app.core.text import normalize_email
 from app.core.throttle import FailureThrottle, throttle_address
 from app.db.unit_of_work import Database
 from app.models import LoginSession, RefreshToken, User
-from app.repositories.audit import SYSTEM, AuditLog
+from app.repositories.audit import ANYBODY, SYSTEM, AuditLog
 from app.repositories.auth import Sessions, Users
 from app.repositories.holders import Holders
 
@@ -118,6 +118,12 @@ async def log_in(
         user = await db.read(_user_by_email, email=normal)
         valid = await hasher.verify(password, user.password_hash if user else None)
         if user is None or not valid or not user.is_active:
+            await db.write(
+                _record_refusal,
+                action="session.create",
+                user_id=user.id if user else None,
+                origin=device.origin,
+            )
             raise errors.InvalidCredentials()
     return await db.write(
         _open_session,
@@ -143,6 +149,17 @@ def _guess(throttle: FailureThrottle, email: str, origin: Origin) -> Iterator[No
         throttle.give_back(key)
         raise
     throttle.succeed(key)
+
+
+def _record_refusal(session: Session, *, action: str, user_id: str | None, origin: Origin) -> None:
+    """A wrong password, in the log. Not the address that was tried: people type passwords there."""
+    AuditLog(session).record(
+        action,
+        actor=user_id or ANYBODY,
+        origin=origin,
+        object_id=user_id,
+        outcome=errors.InvalidCredentials.code,
+    )
 
 
 def _user_by_email(session: Session, *, email: str) -> User | None:
@@ -290,6 +307,7 @@ async def change_password(
     user = (await db.read(get_profile, user_id=caller.id)).user
     with _guess(throttle, user.email, caller.origin):
         if not await hasher.verify(current_password, user.password_hash):
+            await db.write(_record_refusal, action="user.password", user_id=user.id, origin=caller.origin)
             raise errors.InvalidCredentials()
     return await db.write(
         _set_password,

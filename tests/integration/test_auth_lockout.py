@@ -142,3 +142,29 @@ def test_a_fault_of_ours_locks_nobody_out(client: ApiClient, monkeypatch: pytest
         for _ in range(ATTEMPTS + 1):
             error_of(client.post(LOG_IN, json=RIGHT), 500, "internal_error")
     assert client.post(LOG_IN, json=RIGHT).status_code == 200
+
+
+def test_a_wrong_password_is_in_the_audit_log_and_the_address_that_was_tried_is_not(
+    client: ApiClient,
+) -> None:
+    fail(client, 1)
+    fail(client, 1, email="a password, typed here")
+    sql = text(
+        "SELECT actor, outcome, address, reason FROM audit_log WHERE action = 'session.create' ORDER BY id"
+    )
+    rows = [tuple(row) for row in client.db.run_read(lambda session: list(session.execute(sql)))]
+    ada = client.at("192.0.2.9").log_in().get("/v1/auth/me").json()["id"]
+    assert rows[-2:] == [
+        (ada, "invalid_credentials", "192.0.2.1", None),
+        ("anybody", "invalid_credentials", "192.0.2.1", None),
+    ]
+    assert client.post(LOG_IN, json=RIGHT).status_code == 200
+
+
+def test_a_wrong_current_password_is_in_the_audit_log(client: ApiClient) -> None:
+    change = {"current_password": "not this one", "new_password": "another long one"}
+    error_of(client.log_in().post("/v1/auth/password", json=change), 401, "invalid_credentials")
+    sql = text(
+        "SELECT count(*) FROM audit_log WHERE action = 'user.password' AND outcome = 'invalid_credentials'"
+    )
+    assert client.db.run_read(lambda session: session.scalar(sql)) == 1
