@@ -78,6 +78,12 @@ def test_the_settings_table_is_what_the_settings_are() -> None:
     assert all(meaning for _, meaning, _ in documented.values())
 
 
+def test_the_settings_in_the_readme_are_said_as_in_the_whole_table() -> None:
+    whole = {row["Variable"]: row for row in table("docs/configuration.md", "Variable")}
+    for row in table("README.md", "Variable"):
+        assert row == {key: whole[row["Variable"]][key] for key in row}
+
+
 def test_the_endpoint_table_is_what_openapi_says(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, app_env="test", database_url=f"sqlite:///{tmp_path}/bank.db")
     served = operations(create_app(settings).openapi())
