@@ -159,7 +159,7 @@ def test_every_phase_has_boxes() -> None:
 def test_the_usage_log_has_its_sections_in_every_phase() -> None:
     assert headings("AI_LOG.md", 1) == ["AI Usage Log"]
     phases = headings("AI_LOG.md", 2)
-    assert phases == PHASES[: len(phases)]
+    assert phases == [phase for phase in PHASES if phase in phases]
     assert headings("AI_LOG.md", 3) == len(phases) * [
         "Summary of prompts and iterations",
         "How AI was used",
