@@ -18,7 +18,12 @@ ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SECRET = "a secret of the tests, long enough"
 BANK = (str(BIN / "bank"), "serve", "--port", "0")
-UVICORN = (str(BIN / "uvicorn"), "app.main:app", "--port", "0")
+# As the README says.
+_DOCUMENTED = re.search(
+    r"^uvicorn (app\.main:app (?:.*\\\n)*.*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+)
+assert _DOCUMENTED, "the README says how uvicorn serves"
+UVICORN = (str(BIN / "uvicorn"), *_DOCUMENTED[1].replace("\\\n", " ").split(), "--port", "0")
 _PATIENCE = 60
 
 

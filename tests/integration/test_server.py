@@ -66,6 +66,21 @@ def test_serves_sign_up_and_login(database_url: str, tmp_path: Path, command: tu
         assert client.get("/v1/health/ready").status_code == 200
 
 
+@pytest.mark.parametrize("command", [BANK, UVICORN], ids=["bank serve", "uvicorn"])
+def test_each_documented_way_to_serve_is_as_careful(
+    sqlite_template: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "bank.db").write_bytes(sqlite_template.read_bytes())
+    url = f"sqlite:///{tmp_path / 'bank.db'}"
+    with serving(url, tmp_path, command) as server:
+        with server.client() as client:
+            answer = client.get("/v1/health/live", headers={"X-Forwarded-For": "203.0.113.9"})
+        assert "server" not in answer.headers
+        server.await_log('"address": "127.0.0.1"')
+        assert "203.0.113.9" not in server.log
+        refused(server.send_raw(b"get / HTTP/1.1\r\n\r\n"), 400, "malformed_request")
+
+
 def test_several_workers_serve_postgresql(postgresql_server: str, tmp_path: Path) -> None:
     with (
         postgresql_database(postgresql_server) as url,
@@ -95,11 +110,14 @@ def test_a_request_that_runs_at_sigterm_completes(database_url: str, tmp_path: P
         assert client.post("/v1/auth/login", json=ADA).status_code == 200
 
 
-def test_a_request_that_does_not_end_cannot_hold_the_exit(sqlite_template: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [BANK, UVICORN], ids=["bank serve", "uvicorn"])
+def test_a_request_that_does_not_end_cannot_hold_the_exit(
+    sqlite_template: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
     (tmp_path / "bank.db").write_bytes(sqlite_template.read_bytes())
     url = f"sqlite:///{tmp_path / 'bank.db'}"
     with (
-        serving(url, tmp_path, LOCK_TIMEOUT_SECONDS="10") as server,
+        serving(url, tmp_path, command, LOCK_TIMEOUT_SECONDS="10") as server,
         writes_blocked(url),
         begin_sign_up(server) as connection,
     ):
