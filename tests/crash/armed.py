@@ -6,14 +6,18 @@ dies by SIGKILL in front of the third COMMIT of a batch of postings. The service
 the points hang on the events of SQLAlchemy and on what the server sends.
 """
 
+import ctypes
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import Pool
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.cli import main
@@ -33,6 +37,7 @@ POINTS = (
 )
 # The effect is there and the client has not been told.
 UNTOLD = (AFTER_COMMIT, HALF_ANSWER)
+_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
 _MONEY = ("/v1/transfers", "/v1/transactions")
 
 
@@ -107,7 +112,29 @@ def _tells_of_money(scope: Any, message: Any) -> bool:
     return scope["path"] in _MONEY and message["status"] == 201 and b"idempotent-replayed" not in names
 
 
+def limit_pages_while(marker: Path) -> None:
+    """SQLite may not grow its file as long as there is a file `marker`."""
+
+    @event.listens_for(Pool, "checkout")
+    def _limit(connection: Any, *_: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count = {1 if marker.exists() else 2**30}")
+
+
+def lose_the_right_to_everything() -> None:
+    """Starts this program anew, as a root to whom the modes of files apply; others stay who they are."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+            assert libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0, os.strerror(ctypes.get_errno())
+    del os.environ["CRASH_OBEY_MODES"]
+    os.execv(sys.executable, [sys.executable, "-m", "tests.crash.armed", *sys.argv[1:]])
+
+
 if __name__ == "__main__":
+    if "CRASH_OBEY_MODES" in os.environ:
+        lose_the_right_to_everything()
+    if "CRASH_FULL_WHILE" in os.environ:
+        limit_pages_while(Path(os.environ["CRASH_FULL_WHILE"]))
     if "CRASH_POINT" in os.environ:
         arm(os.environ["CRASH_POINT"], int(os.environ["CRASH_AT"]))
     main()

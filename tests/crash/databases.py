@@ -27,10 +27,11 @@ class Sqlite:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._numbers = itertools.count()
 
     def create(self) -> str:
         """The URL of a new database with the current schema."""
-        folder = self._folder / f"data{next(_numbers)}"
+        folder = self._folder / f"data{next(self._numbers)}"
         folder.mkdir(mode=0o700)
         url = f"sqlite:///{folder / 'bank.db'}"
         migrations.upgrade(settings_for(url))
