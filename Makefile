@@ -6,7 +6,7 @@ HOST = 127.0.0.1
 PORT = 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test demo lint format audit lock
+.PHONY: help setup run test crash reliability demo lint format audit lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,12 @@ test: setup ## The whole suite, on SQLite and on PostgreSQL
 
 demo: setup ## A story of two people and their money, against a server of its own
 	$(BIN)/python -m demo.story
+
+crash: setup ## Kill the service and its database under load: KILLS=20 a database
+	ROW=kills $(BIN)/python -m reliability
+
+reliability: setup ## Run the proofs and add to the report; one: ROW=kills make reliability
+	$(BIN)/python -m reliability
 
 lint: setup ## Style, types and layers
 	$(BIN)/ruff check .

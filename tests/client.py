@@ -5,6 +5,7 @@ requests at the same time. There is no network between, everything else is real.
 """
 
 import asyncio
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ from app.db.unit_of_work import Database
 from app.main import create_app
 
 PASSWORD = "a good long password"
+# How often requests have been sent at the same instant; the next number is the count so far.
+races = itertools.count()
 
 
 class Loop:
@@ -145,6 +148,7 @@ def error_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]
 
 def together(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
     """Makes all calls at once, each in a thread of its own."""
+    next(races)
     gate = threading.Barrier(len(calls))
 
     def run(call: Callable[[], httpx.Response]) -> httpx.Response:
