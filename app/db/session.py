@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState, QueuePool
 
 from app.core.config import Settings
 from app.core.files import create_private_file
@@ -211,7 +211,7 @@ def _postgresql_engines(settings: Settings) -> Engines:
             pool_timeout=settings.lock_timeout_seconds,
             **options,
         )
-        _drop_what_is_open(made)
+        _undo_what_is_open(made)
         return made
 
     return Engines(
@@ -228,14 +228,14 @@ def _postgresql_engines(settings: Settings) -> Engines:
     )
 
 
-def _drop_what_is_open(engine: Engine) -> None:
-    """Drops a connection that comes back with its transaction open.
+def _undo_what_is_open(engine: Engine) -> None:
+    """Rolls back what is still open on a connection that goes back to the pool.
 
     After a COMMIT that failed before it reached the server, the pool takes the transaction for ended;
     the next unit of work on this connection would commit what another one's client was refused.
     """
 
-    @event.listens_for(engine, "checkin")
-    def _end(connection: Any, record: ConnectionPoolEntry) -> None:
-        if connection is not None and connection.info.transaction_status != TransactionStatus.IDLE:
-            record.invalidate()
+    @event.listens_for(engine, "reset")
+    def _end(connection: Any, _: ConnectionPoolEntry, state: PoolResetState) -> None:
+        if not state.terminate_only and connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.rollback()
