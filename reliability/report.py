@@ -25,7 +25,7 @@ def load(path: Path = REPORT) -> Report:
 def save(report: Report, path: Path = REPORT) -> None:
     """Whole or not at all."""
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(report, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
+    draft.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     draft.replace(path)
 
 

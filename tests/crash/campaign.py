@@ -32,7 +32,7 @@ class Kill:
 
 
 def kills(backend: Backend) -> list[Kill]:
-    """Every kind of kill once; every second one comes at a random moment."""
+    """Every point once, a random moment after each, and then the database server where it can die."""
     names = [name for point in POINTS for name in (point, AT_RANDOM)]
     if backend.can_die:
         names = [name for one in names for name in ((one, DATABASE) if one == AT_RANDOM else (one,))]
