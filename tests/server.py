@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import isolation
 from tests.client import BankClient
 
 ROOT = Path(__file__).parents[1]
@@ -30,7 +31,13 @@ def environment(database_url: str | None = None, **variables: str) -> dict[str, 
     settings = {"APP_ENV": "test", "JWT_SECRET": SECRET}
     if database_url:
         settings["DATABASE_URL"] = database_url
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | settings | variables
+    return (
+        kept
+        | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+        | isolation.variables()
+        | settings
+        | variables
+    )
 
 
 def bank(
