@@ -6,7 +6,7 @@ HOST = 127.0.0.1
 PORT = 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test demo lint format audit image lock
+.PHONY: help setup run test sweep serializable crash reliability demo lint format audit image lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,8 +27,21 @@ run: setup ## Migrate and serve on 127.0.0.1:8000
 test: setup ## The whole suite, on SQLite and on PostgreSQL
 	$(BIN)/pytest -n 2
 
+sweep: setup ## Let each statement and COMMIT of every write fail in every way
+	SWEEP=thorough $(BIN)/pytest --no-cov -q -n 2 tests/sweep
+
+serializable: setup ## The tests on PostgreSQL, with writers under SERIALIZABLE
+	WRITER_ISOLATION=SERIALIZABLE $(BIN)/pytest --no-cov -n 2 -k "not sqlite" \
+		tests/services tests/integration tests/concurrency tests/sweep
+
 demo: setup ## A story of two people and their money, against a server of its own
 	$(BIN)/python -m demo.story
+
+crash: setup ## Kill the service and its database under load: KILLS=20 a database
+	ROW=kills $(BIN)/python -m reliability
+
+reliability: setup ## Run the proofs and add to the report; one: ROW=kills make reliability
+	$(BIN)/python -m reliability
 
 lint: setup ## Style, types and layers
 	$(BIN)/ruff check .

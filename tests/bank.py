@@ -11,7 +11,7 @@ from app.core.caller import Origin, Role
 from app.db.unit_of_work import Database
 from app.services import integrity
 from app.services.auth import create_user
-from tests.client import PASSWORD, ApiClient, Person
+from tests.client import PASSWORD, ApiClient, BankClient, Person
 
 TRANSFERS, TRANSACTIONS = "/v1/transfers", "/v1/transactions"
 
@@ -73,7 +73,7 @@ class Customer:
         return int(answer.json()["balance"])
 
 
-def customer(client: ApiClient, name: str = "ada", *, money: int = 0, currency: str = "EUR") -> Customer:
+def customer(client: BankClient, name: str = "ada", *, money: int = 0, currency: str = "EUR") -> Customer:
     """A new user and account holder, with a new account."""
     person = client.sign_up(f"{name}@example.com")
     profile = {"full_name": f"{name.title()} Example", "date_of_birth": "1990-01-02"}

@@ -5,6 +5,7 @@ requests at the same time. There is no network between, everything else is real.
 """
 
 import asyncio
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ from app.db.unit_of_work import Database
 from app.main import create_app
 
 PASSWORD = "a good long password"
+# How often requests have been sent at the same instant; the next number is the count so far.
+races = itertools.count()
 
 
 class Loop:
@@ -58,8 +61,23 @@ class _Transport(httpx.BaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, content=body)
 
 
-class ApiClient(httpx.Client):
-    """`client.post("/v1/...", json=...)`; `client.app` is what answers."""
+class BankClient(httpx.Client):
+    """`client.post("/v1/...", json=...)`, wherever the service is."""
+
+    def sign_up(self, email: str = "ada@example.com", password: str = PASSWORD) -> "Person":
+        """A new customer, logged in."""
+        created = self.post("/v1/auth/signup", json={"email": email, "password": password})
+        assert created.status_code == 201, created.text
+        return self.log_in(email, password)
+
+    def log_in(self, email: str = "ada@example.com", password: str = PASSWORD) -> "Person":
+        tokens = self.post("/v1/auth/login", json={"email": email, "password": password})
+        assert tokens.status_code == 200, tokens.text
+        return Person(self, tokens.json()["access_token"], tokens.json()["refresh_token"])
+
+
+class ApiClient(BankClient):
+    """A client of an application in this process; `client.app` is what answers."""
 
     def __init__(self, app: FastAPI, loop: Loop, address: str = "192.0.2.1") -> None:
         super().__init__(transport=_Transport(app, loop, address), base_url="http://bank.test")
@@ -74,23 +92,12 @@ class ApiClient(httpx.Client):
         """A client at another network address, of the same application."""
         return ApiClient(self.app, self.loop, address)
 
-    def sign_up(self, email: str = "ada@example.com", password: str = PASSWORD) -> "Person":
-        """A new customer, logged in."""
-        created = self.post("/v1/auth/signup", json={"email": email, "password": password})
-        assert created.status_code == 201, created.text
-        return self.log_in(email, password)
-
-    def log_in(self, email: str = "ada@example.com", password: str = PASSWORD) -> "Person":
-        tokens = self.post("/v1/auth/login", json={"email": email, "password": password})
-        assert tokens.status_code == 200, tokens.text
-        return Person(self, tokens.json()["access_token"], tokens.json()["refresh_token"])
-
 
 @dataclass
 class Person:
     """Somebody who is logged in; requests carry the access token."""
 
-    client: ApiClient
+    client: BankClient
     access_token: str
     refresh_token: str
 
@@ -141,6 +148,7 @@ def error_of(response: httpx.Response, status: int, code: str) -> dict[str, Any]
 
 def together(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
     """Makes all calls at once, each in a thread of its own."""
+    next(races)
     gate = threading.Barrier(len(calls))
 
     def run(call: Callable[[], httpx.Response]) -> httpx.Response:

@@ -22,11 +22,18 @@ from sqlalchemy.engine import make_url
 from app.core.config import Settings
 from app.db import migrations
 from app.db.unit_of_work import Database
+from tests import isolation
 from tests.client import ApiClient, running
+
+isolation.apply()
 
 SECRET = "a secret of the tests, long enough"
 BACKENDS = ("sqlite", "postgresql")
 _numbers = itertools.count()
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    items[:] = isolation.without_pinned(items)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+from tests import isolation
+from tests.client import BankClient
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -35,7 +36,13 @@ def environment(database_url: str | None = None, **variables: str) -> dict[str, 
     settings = {"APP_ENV": "test", "JWT_SECRET": SECRET}
     if database_url:
         settings["DATABASE_URL"] = database_url
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"} | settings | variables
+    return (
+        kept
+        | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+        | isolation.variables()
+        | settings
+        | variables
+    )
 
 
 def bank(
@@ -76,8 +83,12 @@ class Server:
     def log(self) -> str:
         return self.log_file.read_text()
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=_PATIENCE, trust_env=False)
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self) -> BankClient:
+        return BankClient(base_url=self.origin, timeout=_PATIENCE, trust_env=False)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=_PATIENCE)
@@ -94,6 +105,16 @@ class Server:
     def wait(self, seconds: float = _PATIENCE) -> int:
         return self.process.wait(seconds)
 
+    def end(self) -> None:
+        """Ends it in order; one that does not end is killed, and that is an error."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
     def await_log(self, text: str) -> None:
         eventually(lambda: text in self.log)
 
@@ -105,28 +126,30 @@ def read_all(connection: socket.socket) -> bytes:
     return answer
 
 
+def start(command: Sequence[str], env: Mapping[str, str], folder: Path) -> Server:
+    """A new process of the service, as soon as its port is known; `folder` gets its log."""
+    log_file = folder / "server.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(command, env=dict(env), cwd=folder, stdout=log, stderr=log)
+    server = Server(process, log_file)
+    try:
+        server.port = int(str(eventually(lambda: _port(server))))
+    except BaseException:
+        server.end()
+        raise
+    return server
+
+
 @contextmanager
 def serving(
     database_url: str, folder: Path, command: Sequence[str] = BANK, **variables: str
 ) -> Iterator[Server]:
     """The service on this database until the block ends; `folder` gets its log and is where it runs."""
-    log_file = folder / "server.log"
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            command, env=environment(database_url, **variables), cwd=folder, stdout=log, stderr=log
-        )
-    server = Server(process, log_file)
+    server = start(command, environment(database_url, **variables), folder)
     try:
-        server.port = int(str(eventually(lambda: _port(server))))
         yield server
     finally:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
+        server.end()
 
 
 def _port(server: Server) -> str | None:

@@ -80,7 +80,7 @@ def _of_state(error: DBAPIError) -> type[errors.Unavailable] | None:
     state = _sqlstate(error)
     if state is None:
         # The server did not speak: the connection could not be made, or was cut.
-        was_cut = isinstance(error, OperationalError | InterfaceError)
+        was_cut = is_disconnect(error) or isinstance(error, OperationalError | InterfaceError)
         return errors.DatabaseUnavailable if was_cut else None
     return next((kind for begins, kind in _STATES if state.startswith(begins)), None)
 

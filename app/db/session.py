@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState, QueuePool
 
 from app.core.config import Settings
 from app.core.files import create_private_file
@@ -28,6 +29,7 @@ sqlite_driver = _sqlite
 # SQLite from 3.7.0 on can corrupt a WAL database when two connections write or checkpoint at the
 # same instant; these are the first releases of each line without the fault.
 _FIXED_SQLITE: Final = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
+_SQLITE_READONLY: Final = 8
 _EVERY_CONNECTION: Final = (
     "foreign_keys = ON",
     "mmap_size = 0",
@@ -85,11 +87,27 @@ def _sqlite_engines(settings: Settings, checkpoints: bool) -> Engines:
     wait = settings.lock_timeout_seconds
     writer = _WRITER if checkpoints else (*_WRITER, _NO_CHECKPOINTS)
     reader = (_NO_CHECKPOINTS, "query_only = ON")
-    return Engines(
+    engines = Engines(
         writer=_sqlite_engine(path, wait, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=writer),
         reader=_sqlite_engine(path, wait, begin="BEGIN", pool_size=settings.read_workers, pragmas=reader),
         writers=1,
     )
+    _open_again_when_read_only(engines)
+    return engines
+
+
+def _open_again_when_read_only(engines: Engines) -> None:
+    """Closes every connection when a write is refused because the file is read-only.
+
+    A file that could not be written when it was opened stays so for the whole process, also for new
+    connections, until its last connection is closed.
+    """
+
+    @event.listens_for(engines.writer, "handle_error")
+    def _close(context: ExceptionContext) -> None:
+        code = getattr(context.original_exception, "sqlite_errorcode", 0)
+        if code & 0xFF == _SQLITE_READONLY:
+            engines.dispose()
 
 
 def _sqlite_engine(path: Path, wait: float, *, begin: str, pool_size: int, pragmas: Sequence[str]) -> Engine:
@@ -110,10 +128,16 @@ def _sqlite_engine(path: Path, wait: float, *, begin: str, pool_size: int, pragm
         # The driver's own transactions start late and lose updates; this one starts here.
         connection.exec_driver_sql(begin)
 
+    @event.listens_for(engine, "connect")
+    def _begin_life(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["pool"] = engine.pool
+
     @event.listens_for(engine, "checkin")
     def _end(connection: Any, record: ConnectionPoolEntry) -> None:
         # SQLite leaves a transaction open whose COMMIT failed, and keeps its lock; closing ends both.
-        if connection is not None and connection.in_transaction:
+        # A pool that has been disposed of meanwhile does not live on in what was in use.
+        disposed = record.info.get("pool") is not engine.pool
+        if connection is not None and (disposed or connection.in_transaction):
             record.invalidate()
 
     _follow_file(engine, path)
@@ -186,7 +210,7 @@ def _postgresql_engines(settings: Settings) -> Engines:
     connect = {"connect_timeout": _CONNECT_SECONDS, "options": options, **_LOST_SERVER}
 
     def engine(pool_size: int, **options: Any) -> Engine:
-        return create_engine(
+        made = create_engine(
             settings.url,
             connect_args=connect,
             hide_parameters=True,
@@ -195,6 +219,8 @@ def _postgresql_engines(settings: Settings) -> Engines:
             pool_timeout=settings.lock_timeout_seconds,
             **options,
         )
+        _undo_what_is_open(made)
+        return made
 
     return Engines(
         # Correctness rests on locks and constraints. Where the server's default is stricter, a wait for
@@ -208,3 +234,16 @@ def _postgresql_engines(settings: Settings) -> Engines:
         ),
         writers=settings.write_workers,
     )
+
+
+def _undo_what_is_open(engine: Engine) -> None:
+    """Rolls back what is still open on a connection that goes back to the pool.
+
+    After a COMMIT that failed before it reached the server, the pool takes the transaction for ended;
+    the next unit of work on this connection would commit what another one's client was refused.
+    """
+
+    @event.listens_for(engine, "reset")
+    def _end(connection: Any, _: ConnectionPoolEntry, state: PoolResetState) -> None:
+        if not state.terminate_only and connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.rollback()

@@ -6,7 +6,14 @@ from contextlib import ExitStack
 import pytest
 
 from app.core.config import Settings
-from tests.client import ApiClient, running
+from tests.client import ApiClient, races, running
+from tests.record import record, seed
+
+
+def pytest_sessionfinish() -> None:
+    """Each worker tells how many races it held."""
+    if held := next(races):
+        record("races", races=held, seed=seed())
 
 
 @pytest.fixture(params=[1, 2], ids=["one service", "two services"])

@@ -17,6 +17,7 @@ from tests import scratch
 from tests.bank import TRANSFERS, Customer, assert_right, count, customer, keyed, rows
 from tests.client import ApiClient, outcomes, together
 from tests.concurrency import storm
+from tests.record import seed
 from tests.server import BANK, eventually, serving
 
 KEY = "one-key"
@@ -44,7 +45,7 @@ def test_a_storm_over_two_processes_leaves_what_the_clients_were_told(
     client: ApiClient, web: list[httpx.Client]
 ) -> None:
     transfers = storm.gather(client, web)
-    transfers.blow(400, seed=1000)
+    transfers.blow(400, seed=1000 + seed())
     transfers.assert_done_once(client)
 
     ada, bob = transfers.people[:2]
@@ -88,7 +89,7 @@ def test_a_process_that_writes_beside_the_service_is_only_waited_for(
         transfers = storm.gather(client, [service])
         writer = beside.submit(write_beside)
         try:
-            transfers.blow(200, seed=2000)
+            transfers.blow(200, seed=2000 + seed())
         finally:
             written.set()
         assert writer.result() > 0

@@ -3,9 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -172,3 +174,32 @@ def test_a_closed_database_refuses_instead_of_hanging(db: Database) -> None:
         scratch.run(lambda: db.read(scratch.count, 1))
     with pytest.raises(errors.NotReady):
         scratch.run(lambda: db.write_batched(scratch.post, 1))
+
+
+@contextmanager
+def lost_commit(engine: Engine) -> Iterator[None]:
+    """Each COMMIT meanwhile fails before the database hears of it."""
+
+    def fail(_: Any) -> None:
+        raise MemoryError
+
+    event.listen(engine, "commit", fail)
+    try:
+        with pytest.raises(MemoryError):
+            yield
+    finally:
+        event.remove(engine, "commit", fail)
+
+
+def test_a_commit_that_the_database_never_heard_of_is_not_made_up_for_by_the_next(db: Database) -> None:
+    with lost_commit(db.engines.writer):
+        db.run_write(scratch.add, 1)
+    db.run_write(scratch.add, 2)
+    assert scratch.notes(db) == [2]
+
+
+def test_failing_ends_of_reads_cost_no_connection(db: Database, settings: Settings) -> None:
+    for _ in range(settings.read_workers + 1):
+        with lost_commit(db.engines.reader):
+            db.run_read(scratch.total)
+    assert scratch.notes(db) == []

@@ -1,0 +1,1 @@
+"""The reliability report: runs the proofs, adds what they came to, writes it down."""

@@ -1,0 +1,74 @@
+"""The report: runs by row, and what they add up to."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from reliability.rows import ROWS, Row, find
+
+ROOT: Final = Path(__file__).parents[1]
+REPORT: Final = ROOT / "reliability" / "report.json"
+
+Line = Mapping[str, Any]
+# {row: {"runs": [...], "totals": {...}}}
+Report = dict[str, dict[str, Any]]
+# Of a line; the run itself knows the command.
+_NO_COUNTERS: Final = ("row", "seed", "command")
+
+
+def load(path: Path = REPORT) -> Report:
+    """The report so far; empty where there is none."""
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+def save(report: Report, path: Path = REPORT) -> None:
+    """Whole or not at all."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    draft.replace(path)
+
+
+def add(report: Report, run: Mapping[str, Any], lines: Iterable[Line]) -> None:
+    """Adds a run's lines to their rows, or replaces what the same run (by its id) had before."""
+    by_row: dict[str, list[Line]] = {}
+    for line in lines:
+        by_row.setdefault(find(line["row"]).name, []).append(line)
+    for name, own in by_row.items():
+        entry = report.setdefault(name, {"runs": []})
+        kept = [one for one in entry["runs"] if one["id"] != run["id"]]
+        seeds = sorted({line["seed"] for line in own if "seed" in line})
+        entry["runs"] = [*kept, {**run, "seeds": seeds, "counts": together(own)}]
+        entry["totals"] = _totals(find(name), entry["runs"])
+
+
+def together(lines: Iterable[Line]) -> dict[str, Any]:
+    """Numbers added up (`..._max`: the largest, `..._percent`: the smallest), texts listed."""
+    counts: dict[str, Any] = {}
+    for line in lines:
+        for name, value in line.items():
+            if name not in _NO_COUNTERS:
+                counts[name] = _joined(name, counts.get(name), value)
+    return counts
+
+
+def _joined(name: str, known: Any, value: Any) -> Any:
+    if isinstance(value, str | list):
+        more = [value] if isinstance(value, str) else value
+        return sorted({*(known or ()), *more})
+    if known is None:
+        return value
+    if name.endswith("_max"):
+        return max(known, value)
+    return min(known, value) if name.endswith("_percent") else known + value
+
+
+def _totals(row: Row, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    counted = runs if row.adds_up else runs[-1:]
+    totals = together(run["counts"] for run in counted)
+    return totals | {"failed_runs": sum(not run["passed"] for run in counted)}
+
+
+def in_order(report: Report) -> list[tuple[Row, dict[str, Any] | None]]:
+    """Every row, with what is known of it."""
+    return [(row, report.get(row.name)) for row in ROWS]

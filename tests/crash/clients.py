@@ -1,0 +1,213 @@
+"""Clients that keep a key until they have an answer, and the comparison of the bank with their logs."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from app.db.unit_of_work import Database
+from app.services import integrity
+from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, rows
+from tests.client import BankClient, error_of
+
+THREADS = 6
+_NAMES = ("ada", "bob", "cleo", "dan", "eve")
+_START = 500
+_PATIENCE = 60
+_REPLAYED = "Idempotent-Replayed"
+
+
+@dataclass(eq=False)
+class Act:
+    """One wish of a client under one key, and the answer that settled it."""
+
+    caller: int
+    path: str
+    body: dict[str, Any]
+    key: str
+    # By whom which balance changes, once it is done.
+    effect: dict[int, int]
+    answer: httpx.Response | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.answer is not None and self.answer.status_code == 201
+
+    @property
+    def transfer_id(self) -> str:
+        assert self.answer is not None
+        made = self.answer.json()
+        return str(made["id"] if self.path == TRANSFERS else made["transfer_id"])
+
+
+@dataclass
+class Findings:
+    """What the bank has of what the clients were told; all but the first two should be 0."""
+
+    acknowledged: int = 0
+    postings: int = 0
+    lost: int = 0
+    doubled: int = 0
+    differences: int = 0
+
+    @property
+    def faults(self) -> int:
+        return self.lost + self.doubled + self.differences
+
+
+@dataclass
+class Clients:
+    """Five customers and what they have asked for, all of it."""
+
+    people: list[Customer]
+    acts: list[Act] = field(default_factory=list)
+    done: list[Act] = field(default_factory=list)
+    # Requests with a known answer that were sent again, and lost answers that were asked for again.
+    replays: int = 0
+    found_done: int = 0
+    # Replays that said something else than the first answer.
+    differing: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def work(self, origin: str, seed: int, trouble: Callable[[], None]) -> None:
+        """Sends without a pause from six threads while `trouble` runs, until each has met it.
+
+        A request without an answer stays open for `settle`.
+        """
+        until = time.monotonic() + _PATIENCE
+        dice = random.Random(seed)
+        starts = [random.Random(dice.random()) for _ in range(THREADS)]
+
+        def send(dice: random.Random) -> None:
+            with _client(origin) as client:
+                while self._send(client, self._choose(dice)):
+                    assert time.monotonic() < until, "nothing has happened"
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            sent = [pool.submit(send, dice) for dice in starts]
+            trouble()
+            for one in sent:
+                one.result()
+
+    def work_patiently(self, origin: str, seed: int, enough: Callable[[], bool]) -> None:
+        """Sends until it is enough; a request whose answer did not come is sent again at once."""
+        dice = random.Random(seed)
+        starts = [random.Random(dice.random()) for _ in range(THREADS)]
+
+        def send(dice: random.Random) -> None:
+            with _client(origin) as client:
+                while not enough():
+                    self._insist(client, self._choose(dice))
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(send, starts))
+
+    def settle(self, origin: str) -> int:
+        """Sends what is open with the keys it had, until it is answered; how much had been done already."""
+        before = self.found_done
+
+        def send(act: Act) -> None:
+            with _client(origin) as client:
+                self._insist(client, act)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(send, [act for act in self.acts if act.answer is None]))
+        return self.found_done - before
+
+    def _choose(self, dice: random.Random) -> Act:
+        if self.done and dice.random() < 0.15:
+            return dice.choice(self.done)
+        payer, payee = dice.sample(range(len(self.people)), 2)
+        amount, key = dice.randint(1, _START // 2), dice.randbytes(8).hex()
+        kind = dice.choice(("transfer", "transfer", "transfer", "deposit", "withdrawal"))
+        if kind == "transfer":
+            body = self.people[payer].payment(self.people[payee], amount)
+            act = Act(payer, TRANSFERS, body, key, {payer: -amount, payee: amount})
+        else:
+            account = self.people[payer].id
+            body = {"account_id": account, "type": kind, "amount": amount, "currency": "EUR"}
+            act = Act(payer, TRANSACTIONS, body, key, {payer: amount if kind == "deposit" else -amount})
+        # So that the record tells whose it is.
+        body["description"] = key
+        self.acts.append(act)
+        return act
+
+    def _insist(self, client: httpx.Client, act: Act) -> None:
+        until = time.monotonic() + _PATIENCE
+        while not self._send(client, act):
+            assert time.monotonic() < until, "no answer"
+            time.sleep(0.01)
+
+    def _send(self, client: httpx.Client, act: Act) -> bool:
+        """Whether there was an answer. Nothing but money moved, a refusal or a known outage may come."""
+        try:
+            answer = self.people[act.caller].at(client).post(act.path, act.body, act.key)
+        except httpx.TransportError:
+            return False
+        if answer.status_code == 503:
+            error_of(answer, 503, "database_unavailable")
+            return False
+        if answer.status_code != 201:
+            error_of(answer, 409, "insufficient_funds")
+        self._take(act, answer)
+        return True
+
+    def _take(self, act: Act, answer: httpx.Response) -> None:
+        replayed = answer.headers.get(_REPLAYED) == "true"
+        with self._lock:
+            if act.answer is not None:
+                self.replays += 1
+                self.differing += not (replayed and answer.content == act.answer.content)
+                return
+            act.answer = answer
+            self.found_done += replayed
+            if act.done:
+                self.done.append(act)
+
+    def balances(self) -> list[int]:
+        """What the clients' logs add up to."""
+        changes = Counter(dict.fromkeys(range(len(self.people)), _START))
+        for act in self.done:
+            changes.update(act.effect)
+        return [changes[number] for number in range(len(self.people))]
+
+    def compare(self, origin: str, db: Database) -> Findings:
+        """Holds the bank against the logs: records by the keys, balances, and what `bank verify` says."""
+        assert all(act.answer is not None for act in self.acts), "everything is settled"
+        found = Findings(
+            acknowledged=len(self.done), postings=rows(db, "SELECT count(*) FROM transfers")[0][0]
+        )
+        query = "SELECT description, id FROM transfers WHERE description IS NOT NULL"
+        self._compare_records(found, rows(db, query))
+        with _client(origin) as client:
+            told = [one.at(client).balance() for one in self.people]
+        found.differences += sum(a != b for a, b in zip(told, self.balances(), strict=True))
+        found.differences += len(db.run_read(integrity.verify).findings) + self.differing
+        return found
+
+    def _compare_records(self, found: Findings, stored: Iterable[tuple[Any, ...]]) -> None:
+        by_key: dict[str, list[str]] = {}
+        for key, transfer_id in stored:
+            by_key.setdefault(key, []).append(transfer_id)
+        for act in self.done:
+            made = by_key.pop(act.key, [])
+            found.lost += act.transfer_id not in made
+            found.doubled += len(made) > 1
+        # What is there although its client was told that it was refused.
+        found.differences += len(by_key)
+
+
+def gather(origin: str) -> Clients:
+    """Five customers with money, at a new bank."""
+    with _client(origin) as client:
+        return Clients([customer(client, name, money=_START) for name in _NAMES])
+
+
+def _client(origin: str) -> BankClient:
+    return BankClient(base_url=origin, timeout=_PATIENCE, trust_env=False)

@@ -1,0 +1,73 @@
+"""The tools of the crash tests: what they find, and that a long run goes on where it stopped."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.bank import TRANSFERS
+from tests.crash.__main__ import Progress
+from tests.crash.armed import POINTS
+from tests.crash.campaign import AT_RANDOM, DATABASE, kills
+from tests.crash.clients import Act, Clients, Findings
+from tests.crash.databases import Sqlite
+
+
+def act(key: str, transfer_id: str) -> Act:
+    answer = httpx.Response(201, json={"id": transfer_id})
+    return Act(0, TRANSFERS, {}, key, {0: -5, 1: 5}, answer)
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
+        ([("k1", "trf_1"), ("k2", "trf_2")], {}),
+        ([("k1", "trf_1")], {"lost": 1}),
+        ([("k1", "trf_1"), ("k2", "trf_3")], {"lost": 1}),
+        ([("k1", "trf_1"), ("k2", "trf_2"), ("k2", "trf_3")], {"doubled": 1}),
+        ([("k1", "trf_1"), ("k2", "trf_2"), ("k3", "trf_3")], {"differences": 1}),
+    ],
+    ids=["all once", "one missing", "another in its place", "one twice", "one that was refused"],
+)
+def test_records_are_held_against_the_logs(stored: list[tuple[str, str]], found: dict[str, int]) -> None:
+    clients = Clients([], done=[act("k1", "trf_1"), act("k2", "trf_2")])
+    result = Findings()
+    clients._compare_records(result, stored)
+    assert result == Findings(**found)
+    assert result.faults == sum(found.values())
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "differing"),
+    [
+        ({"Idempotent-Replayed": "true"}, {"id": "trf_1"}, 0),
+        ({"Idempotent-Replayed": "true"}, {"id": "trf_2"}, 1),
+        ({}, {"id": "trf_1"}, 1),
+    ],
+    ids=["the same", "another transfer", "done anew"],
+)
+def test_a_replay_is_the_first_answer_and_says_so(
+    headers: dict[str, str], body: dict[str, Any], differing: int
+) -> None:
+    clients = Clients([])
+    clients._take(act("k1", "trf_1"), httpx.Response(201, headers=headers, json=body))
+    assert (clients.replays, clients.differing) == (1, differing)
+
+
+def test_every_point_is_tried_and_half_of_the_kills_come_at_random_moments(tmp_path: Path) -> None:
+    plans = [plan.what for plan in kills(Sqlite(tmp_path))]
+    assert set(plans) == {*POINTS, AT_RANDOM}
+    assert plans.count(AT_RANDOM) == len(POINTS)
+    assert DATABASE not in plans
+
+
+def test_a_long_run_goes_on_behind_the_last_batch(tmp_path: Path) -> None:
+    path = tmp_path / "build" / "progress.json"
+    begun = Progress.load(500, None, path)
+    begun.add("sqlite", 20, path)
+    begun.add("sqlite", 20, path)
+    again = Progress.load(500, None, path)
+    assert (again.seed, again.done) == (begun.seed, {"sqlite": 40})
+    assert Progress.load(40, None, path).done == {}
+    assert Progress.load(500, begun.seed + 1, path).done == {}

@@ -1,0 +1,215 @@
+"""A valid request for each operation that writes, and what the same request comes to a second time.
+
+A new route that is not here fails `test_every_write_is_swept`. Words after the path tell several kinds
+of request to one route apart.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from tests import scratch
+from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, keyed, staff
+from tests.client import PASSWORD, ApiClient, Person
+from tests.sweep.books import Effect
+from tests.sweep.faults import Saboteur, prepare
+
+_numbers = itertools.count()
+
+
+class World:
+    """A running service with two customers and a teller, and somebody who sabotages it."""
+
+    def __init__(self, client: ApiClient) -> None:
+        prepare(client.db)
+        self.client = client
+        self.ada = customer(client, "ada", money=10**9)
+        self.bob = customer(client, "bob", money=10**9)
+        self.teller = staff(client)
+        self.saboteur = Saboteur(client.db)
+
+    @property
+    def dialect(self) -> str:
+        return self.client.db.engines.writer.dialect.name
+
+    def somebody(self) -> Person:
+        """A new user, logged in."""
+        return self.client.sign_up(_email())
+
+
+def _email() -> str:
+    return f"somebody.{next(_numbers)}@example.com"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request that can be sent again as it is."""
+
+    by: Person | ApiClient
+    method: str
+    path: str
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def send(self) -> httpx.Response:
+        return self.by.request(self.method, self.path, **self.more)
+
+
+@dataclass(frozen=True)
+class Write:
+    """`ask` makes a request that has not been sent yet.
+
+    `again` is the answer to the same request once it has had its effect: status and code. None: the
+    first answer again, marked as a replay. `then` is what that second request changes, if anything;
+    ANEW where it has the whole effect again.
+    """
+
+    ask: Callable[[World], Ask]
+    again: tuple[int, str | None] | None = None
+    then: Effect | None = field(default_factory=dict)
+    # Through the lane: a batch that fails is posted again, command by command.
+    batched: bool = False
+
+
+ANEW: Final = None
+
+
+def _post(path: str, by: Person | ApiClient, body: Any = None) -> Ask:
+    return Ask(by, "POST", path, {"json": body, "headers": keyed()})
+
+
+def _keyless(path: str, by: Person | ApiClient, **more: Any) -> Ask:
+    return Ask(by, "POST", f"/v1/auth/{path}", more)
+
+
+def _sign_up(world: World) -> Ask:
+    return _keyless("signup", world.client, json={"email": _email(), "password": PASSWORD})
+
+
+def _log_in(world: World) -> Ask:
+    email = _email()
+    world.client.sign_up(email)
+    return _keyless("login", world.client, json={"email": email, "password": PASSWORD})
+
+
+def _log_in_by_form(world: World) -> Ask:
+    email = _email()
+    world.client.sign_up(email)
+    return _keyless("token", world.client, data={"username": email, "password": PASSWORD})
+
+
+def _refresh(world: World) -> Ask:
+    token = world.somebody().refresh_token
+    return _keyless("refresh", world.client, json={"refresh_token": token})
+
+
+def _end_session(world: World) -> Ask:
+    email = _email()
+    person = world.client.sign_up(email)
+    world.client.log_in(email)
+    others = [one for one in person.get("/v1/auth/sessions").json()["data"] if not one["current"]]
+    return Ask(person, "DELETE", f"/v1/auth/sessions/{others[0]['id']}")
+
+
+def _change_password(world: World) -> Ask:
+    body = {"current_password": PASSWORD, "new_password": "another good long one"}
+    return _keyless("password", world.somebody(), json=body)
+
+
+def _hold(world: World) -> Ask:
+    profile = {"full_name": "Some Body", "date_of_birth": "1990-01-02"}
+    return _post("/v1/account-holders", world.somebody(), profile)
+
+
+def _change(by: Person, path: str, body: dict[str, Any]) -> Ask:
+    """Whoever changes what they have seen says so; a second time it is another version."""
+    seen = by.get(path).headers["ETag"]
+    return Ask(by, "PATCH", path, {"json": body, "headers": {"If-Match": seen}})
+
+
+def _change_holder(world: World) -> Ask:
+    return _change(world.ada.person, "/v1/account-holders/me", {"phone": f"+33{next(_numbers):06}"})
+
+
+def _rename(world: World) -> Ask:
+    path = f"/v1/accounts/{world.ada.id}"
+    return _change(world.ada.person, path, {"nickname": f"savings {next(_numbers)}"})
+
+
+def _open(world: World, currency: str = "EUR") -> Ask:
+    return _post("/v1/accounts", world.ada.person, {"type": "savings", "currency": currency})
+
+
+def _open_first(world: World) -> Ask:
+    scratch.execute(world.client.db, "DELETE FROM accounts WHERE currency = 'JPY'")
+    return _open(world, "JPY")
+
+
+def _close(world: World) -> Ask:
+    opened = _open(world).send()
+    return _post(f"/v1/accounts/{opened.json()['id']}/close", world.ada.person)
+
+
+def _fund(kind: str) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        body = {"account_id": world.ada.id, "type": kind, "amount": 7, "currency": "EUR"}
+        return _post(TRANSACTIONS, world.ada.person, body)
+
+    return ask
+
+
+def _pay(world: World) -> Ask:
+    return _post(TRANSFERS, world.ada.person, world.ada.payment(world.bob, 7))
+
+
+def _reverse(world: World) -> Ask:
+    paid = _pay(world).send()
+    return _post(f"{TRANSFERS}/{paid.json()['id']}/reverse", world.teller)
+
+
+_DEAD: Final = (401, "unauthenticated")
+_STALE: Final = (412, "precondition_failed")
+
+WRITES: Final = {
+    "POST /v1/auth/signup": Write(_sign_up, (409, "email_taken")),
+    # The session of an answer that nobody got stays until it expires; nobody has its tokens.
+    "POST /v1/auth/login": Write(_log_in, (200, None), then=ANEW),
+    "POST /v1/auth/token": Write(_log_in_by_form, (200, None), then=ANEW),
+    # A token that comes twice may have been copied: its session is ended (in the row that the first
+    # request has changed already), and that is recorded.
+    "POST /v1/auth/refresh": Write(_refresh, _DEAD, then={"audit_log": (1, 0)}),
+    "POST /v1/auth/logout": Write(lambda world: _keyless("logout", world.somebody()), _DEAD),
+    "POST /v1/auth/logout-all": Write(lambda world: _keyless("logout-all", world.somebody()), _DEAD),
+    "DELETE /v1/auth/sessions/{session_id}": Write(_end_session, (404, "not_found")),
+    "POST /v1/auth/password": Write(_change_password, (401, "invalid_credentials")),
+    "POST /v1/account-holders": Write(_hold),
+    "PATCH /v1/account-holders/{holder_id}": Write(_change_holder, _STALE),
+    "POST /v1/accounts": Write(_open),
+    "POST /v1/accounts the first of a currency": Write(_open_first),
+    "PATCH /v1/accounts/{account_id}": Write(_rename, _STALE),
+    "POST /v1/accounts/{account_id}/close": Write(_close),
+    "POST /v1/transactions deposit": Write(_fund("deposit"), batched=True),
+    "POST /v1/transactions withdrawal": Write(_fund("withdrawal"), batched=True),
+    "POST /v1/transfers": Write(_pay, batched=True),
+    "POST /v1/transfers/{transfer_id}/reverse": Write(_reverse, batched=True),
+}
+
+
+def audited_read(path: str, of: Customer) -> Write:
+    """What staff look at leaves a trace; looking again leaves another."""
+    holder = of.account["account_holder_id"]
+    entry = of.person.get(f"/v1/accounts/{of.id}/transactions").json()["data"][0]
+    ids = {
+        "account_id": of.id,
+        "holder_id": holder,
+        "transaction_id": entry["id"],
+        "transfer_id": entry["transfer_id"],
+    }
+    query = {"account_id": of.id} if path == TRANSACTIONS else {}
+    return Write(
+        lambda world: Ask(world.teller, "GET", path.format_map(ids), {"params": query}),
+        (200, None),
+        then=ANEW,
+    )
