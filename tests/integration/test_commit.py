@@ -244,8 +244,9 @@ def test_a_session_that_ends_while_its_transfer_waits_moves_nothing(
         waiting = pool.submit(ada.pay, bob, 10, KEY)
         await_lane(client, 1)
         logout = pool.submit(ada.person.post, "/v1/auth/logout")
-        # Done, or the next in the queue of the one writer.
-        eventually(lambda: logout.done() or client.db._writers._waiting == 2)
+        # Done or, where there is one writer, the next in its queue.
+        one_writer = client.db.engines.writers == 1
+        eventually(lambda: logout.done() or (one_writer and client.db._writers._waiting == 2))
     assert (first.result().status_code, logout.result().status_code) == (201, 204)
     error_of(waiting.result(), 401, "unauthenticated")
     ada = Customer(client.log_in(), ada.account)
