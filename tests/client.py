@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from app.core.config import Settings
 from app.db.unit_of_work import Database
 from app.main import create_app
+from tests.isolation import patiently
 
 PASSWORD = "a good long password"
 # How often requests have been sent at the same instant; the next number is the count so far.
@@ -153,7 +154,7 @@ def together(*calls: Callable[[], httpx.Response]) -> list[httpx.Response]:
 
     def run(call: Callable[[], httpx.Response]) -> httpx.Response:
         gate.wait()
-        return call()
+        return patiently(call)
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(run, calls))

