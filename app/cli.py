@@ -200,7 +200,7 @@ def _require_migrated(settings: Settings, db: Database) -> None:
 @with_settings
 def verify(settings: Settings) -> None:
     """Check the whole ledger in one snapshot; name every row that is wrong, and exit 1."""
-    with closing(Database(settings)) as db:
+    with closing(Database(settings, beside_service=True)) as db:
         _require_migrated(settings, db)
         report = db.run_read(integrity.verify)
     for finding in report.findings:

@@ -100,6 +100,7 @@ class Books:
                 currency=currency,
                 nickname=None,
                 holder_id=holder.id,
+                most=1000,
             )
 
         made = self.db.run_write(make)

@@ -83,6 +83,7 @@ _ONE, _TWO = "WHERE id = :one", "WHERE id = :two"
 _HIS: Final = "WHERE account_key = (SELECT key FROM accounts WHERE id = :one)"
 _BALANCE: Final = "an account's balance is the sum of its entries"
 _LAST: Final = "an account's last entry has its balance, sequence and time"
+_TELLS: Final = "a transfer tells the time and the balance of its source's entry"
 _LINE: Final = "each entry continues the one before: sequence, balance, time"
 _PAIR: Final = "a posted transfer has exactly its two entries, of its amount"
 _COUNT: Final = "an account has as many entries as its last sequence says"
@@ -129,9 +130,14 @@ DAMAGES: Final[list[tuple[str, set[tuple[str, str]]]]] = [
     (f"UPDATE accounts SET last_sequence = 0 {_ONE}", {(_COUNT, "one")}),
     (
         "UPDATE entries SET balance_after = balance_after + 1 WHERE id = :paid_out",
-        {(_LINE, "paid_out"), (_LINE, "back_in")},
+        {(_LINE, "paid_out"), (_LINE, "back_in"), (_TELLS, "paid")},
     ),
-    ("UPDATE entries SET booked_at = booked_at + 1000000000 WHERE id = :paid_out", {(_LINE, "back_in")}),
+    (
+        "UPDATE entries SET booked_at = booked_at + 1000000000 WHERE id = :paid_out",
+        {(_LINE, "back_in"), (_TELLS, "paid")},
+    ),
+    ("UPDATE transfers SET source_balance = source_balance + 1 WHERE id = :paid", {(_TELLS, "paid")}),
+    (f"UPDATE accounts SET owner_id = NULL {_ONE}", {("an account is its holder's", "one")}),
     (
         f"UPDATE entries SET sequence = sequence + 1 {_HIS} AND sequence = "
         f"(SELECT max(sequence) FROM entries {_HIS})",

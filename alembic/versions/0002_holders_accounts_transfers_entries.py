@@ -13,6 +13,7 @@ branch_labels = None
 depends_on = None
 
 MAX_AMOUNT = 2**53 - 1
+MAX_BANK_BALANCE = 2**60
 
 
 def upgrade() -> None:
@@ -77,7 +78,12 @@ def _create_accounts() -> None:
             "floor",
             "holder_id IS NULL OR balance - held + overdraft_limit + unarranged >= 0",
         ),
-        _check("accounts", "balance", f"balance BETWEEN -{MAX_AMOUNT} AND {MAX_AMOUNT}"),
+        _check(
+            "accounts",
+            "balance",
+            f"balance BETWEEN -{MAX_BANK_BALANCE} AND {MAX_BANK_BALANCE} AND "
+            f"(holder_id IS NULL OR balance BETWEEN -{MAX_AMOUNT} AND {MAX_AMOUNT})",
+        ),
         _check("accounts", "closed", "status <> 'closed' OR (balance = 0 AND held = 0)"),
     )
     op.create_index(op.f("ix_accounts_owner_id_key"), "accounts", ["owner_id", "key"])

@@ -48,6 +48,16 @@ class Authenticated(OAuth2, Guard):
         return request.state.caller
 
 
+class Funding(Authenticated):
+    """As `Authenticated`; customers only where the bank lets them deposit and withdraw by themselves."""
+
+    def permit(self, request: Request) -> None:
+        super().permit(request)
+        caller: Caller = request.state.caller
+        if not caller.is_staff and not bank_of(request).settings.customers_fund:
+            raise errors.Forbidden()
+
+
 def _bearer_token(request: Request) -> str:
     """The token of the one Authorization header; the scheme's case does not matter (RFC 9110)."""
     headers = request.headers.getlist("authorization")
@@ -108,6 +118,7 @@ async def _origin(request: Request) -> Origin:
 # Those who act on accounts: customers for themselves, tellers for people at the counter.
 
 Clerk = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER)))]
+Funder = Annotated[Caller, Security(Funding((Role.CUSTOMER, Role.TELLER)))]
 Reverser = Annotated[Caller, Security(Authenticated((Role.TELLER, Role.OPERATOR)))]
 CurrentUser = Annotated[Caller, Security(Authenticated())]
 OptionalKey = Annotated[Claim | None, Depends(KeyGuard(required=False))]

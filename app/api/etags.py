@@ -6,8 +6,6 @@ from typing import Annotated, Final
 from fastapi import Depends
 from starlette.requests import Request
 
-from app.core import errors
-
 _TAG: Final = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 
 
@@ -24,12 +22,6 @@ async def _if_match(request: Request) -> frozenset[int] | None:
     found = [_TAG.fullmatch(value.strip()) for value in values.split(",")]
     # A tag that is not one of ours cannot be current.
     return frozenset(int(match[1]) for match in found if match)
-
-
-def check_version(accepted: frozenset[int] | None, version: int) -> None:
-    """PreconditionFailed unless the version is one that the client accepts."""
-    if accepted is not None and version not in accepted:
-        raise errors.PreconditionFailed()
 
 
 IfMatch = Annotated[frozenset[int] | None, Depends(_if_match)]

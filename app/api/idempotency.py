@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.deps import Claim
+from app.api.etags import etag
 from app.api.routing import ApiRequest
 from app.api.state import bank_of
 from app.core.errors import BankingError
@@ -53,16 +54,19 @@ async def create_once(
     *,
     status: int = 201,
     location: Callable[[T], str] | None = None,
+    version: Callable[[T], int] | None = None,
     shown_once: frozenset[str] = frozenset(),
 ) -> Response:
     """Runs `act` in one unit of work, at most once for the key, and answers what it made.
 
+    `version` is for the ETag, which a replay does not have: things have gone on since.
     `shown_once` names fields that only the first answer holds: a replay has null there.
     """
 
     def answer(result: T) -> Answer:
         path = location(result) if location else None
-        return Answer(status, render(result).model_dump_json(), path)
+        tag = etag(version(result)) if version else None
+        return Answer(status, render(result).model_dump_json(), path, etag=tag)
 
     def keep(full: Answer) -> Answer:
         if not shown_once:
@@ -82,6 +86,8 @@ def _response(answer: Answer) -> Response:
     headers = {}
     if answer.location:
         headers["Location"] = answer.location
+    if answer.etag:
+        headers["ETag"] = answer.etag
     if answer.replayed:
         headers[REPLAYED] = "true"
     return Response(answer.body, answer.status, headers, media_type="application/json")

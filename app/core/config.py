@@ -224,6 +224,9 @@ class Settings(BaseSettings):
     login_window_seconds: int = Field(
         300, ge=1, le=86400, description="The length of that window; a lock-out lasts as long."
     )
+    accounts_per_holder: int = Field(
+        300, ge=1, le=1000, description="How many accounts a holder may open, closed ones included."
+    )
     self_service_funding: bool | None = Field(
         None,
         description="Whether customers may deposit and withdraw by themselves; when unset, in dev and "

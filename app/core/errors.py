@@ -199,6 +199,12 @@ class PreconditionFailed(BankingError):
     code = "precondition_failed"
     message = "The thing has changed since you read it."
 
+    @classmethod
+    def check(cls, accepted: frozenset[int] | None, version: int) -> None:
+        """Raises unless the version is one that the client accepts; None accepts any."""
+        if accepted is not None and version not in accepted:
+            raise cls()
+
 
 class BodyTooLarge(BankingError):
     status = 413

@@ -11,6 +11,9 @@ from app.core import iso4217
 
 # The largest integer that every JSON reader keeps exactly (RFC 8259, section 6).
 MAX_AMOUNT: Final = 2**53 - 1
+# The bank's own accounts mirror everybody's, so they reach further; six of them still add up inside
+# 63 bits.
+MAX_BANK_BALANCE: Final = 2**60
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,15 +74,18 @@ class Engines:
         self.writer.dispose()
 
 
-def open_engines(settings: Settings, *, checkpoints: bool = True) -> Engines:
+def open_engines(settings: Settings, *, for_service: bool = True) -> Engines:
     """Engines for the configured database. Connects to nothing yet.
 
-    `checkpoints` is for SQLite: only the service's writer does them (see _FIXED_SQLITE).
+    Commands beside the service never checkpoint on SQLite (see _FIXED_SQLITE), and on PostgreSQL their
+    statements may take as long as the ledger is large.
     """
-    return _sqlite_engines(settings, checkpoints) if settings.is_sqlite else _postgresql_engines(settings)
+    if settings.is_sqlite:
+        return _sqlite_engines(settings, checkpoints=for_service)
+    return _postgresql_engines(settings, _STATEMENT_SECONDS if for_service else 0)
 
 
-def _sqlite_engines(settings: Settings, checkpoints: bool) -> Engines:
+def _sqlite_engines(settings: Settings, *, checkpoints: bool) -> Engines:
     path = settings.sqlite_path
     wait = settings.lock_timeout_seconds
     writer = _WRITER if checkpoints else (*_WRITER, _NO_CHECKPOINTS)
@@ -201,10 +204,10 @@ def _begin_wal(path: Path) -> None:
     connection.close()
 
 
-def _postgresql_engines(settings: Settings) -> Engines:
+def _postgresql_engines(settings: Settings, statement_seconds: int) -> Engines:
     lock_ms = int(settings.lock_timeout_seconds * 1000)
     options = (
-        f"-c lock_timeout={lock_ms} -c statement_timeout={_STATEMENT_SECONDS * 1000} "
+        f"-c lock_timeout={lock_ms} -c statement_timeout={statement_seconds * 1000} "
         f"-c idle_in_transaction_session_timeout={_STATEMENT_SECONDS * 1000} -c timezone=UTC"
     )
     connect = {"connect_timeout": _CONNECT_SECONDS, "options": options, **_LOST_SERVER}

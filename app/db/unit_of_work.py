@@ -58,8 +58,8 @@ class Database:
     """
 
     def __init__(self, settings: Settings, *, beside_service: bool = False) -> None:
-        """`beside_service` is for commands that write while a service may run: they never checkpoint."""
-        self.engines = open_engines(settings, checkpoints=not beside_service)
+        """`beside_service` is for commands, beside which a service may run: see `open_engines`."""
+        self.engines = open_engines(settings, for_service=not beside_service)
         self._writers = Threads("write", self.engines.writers, settings.write_queue)
         self._readers = Threads("read", settings.read_workers, settings.read_workers * _READS_WAITING)
         self._lanes: dict[Callable[..., Any], Lane[Any, Any]] = {}

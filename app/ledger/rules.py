@@ -60,7 +60,11 @@ def judge(case: Case) -> BankingError | None:
             return objection
     if _passes_daily_limit(case):
         return errors.LimitExceeded()
-    return None if source.covers(command.amount) else errors.InsufficientFunds()
+    if not source.covers(command.amount):
+        return errors.InsufficientFunds()
+    # Known destinations have been asked already. Asked before the funds, a payer without any could
+    # find out a stranger's balance by trying amounts.
+    return None if destination.has_room_for(command.amount) else errors.DestinationUnavailable()
 
 
 def _is_usable(command: PostTransfer, ref: OwnAccount | AnyAccount, state: AccountState | None) -> bool:
@@ -110,9 +114,9 @@ def _refuse_status(
 def _refuse_balance(
     command: PostTransfer, source: AccountState, destination: AccountState
 ) -> BankingError | None:
-    if not destination.has_room_for(command.amount):
-        known = _may_know(command, destination)
-        return errors.BalanceLimit() if known else errors.DestinationUnavailable()
+    # How much room a stranger's account has is nobody's business who could not fill it: see `judge`.
+    if _may_know(command, destination) and not destination.has_room_for(command.amount):
+        return errors.BalanceLimit()
     # Only an account of the bank can get here: the funds of a customer's end far above.
     if not source.is_customers and not source.has_room_for(-command.amount):
         return errors.BalanceLimit()

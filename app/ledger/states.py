@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.core.money import MAX_AMOUNT
+from app.core.money import MAX_AMOUNT, MAX_BANK_BALANCE
 from app.models.accounts import CUSTOMER_KINDS, AccountStatus
 
 
@@ -51,8 +51,9 @@ class AccountState:
         return not self.is_customers or self.available >= amount
 
     def has_room_for(self, change: int) -> bool:
-        """Whether the balance stays one that every reader of the API keeps exactly."""
-        return -MAX_AMOUNT <= self.balance + change <= MAX_AMOUNT
+        """Whether the balance stays in its bounds; those of the bank's own accounts are wider."""
+        most = MAX_AMOUNT if self.is_customers else MAX_BANK_BALANCE
+        return -most <= self.balance + change <= most
 
     def post(self, change: int, booked_at: int) -> None:
         """Books a signed amount: the next entry of this account."""

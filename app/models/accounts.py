@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.money import MAX_AMOUNT
+from app.core.money import MAX_AMOUNT, MAX_BANK_BALANCE
 from app.db.base import Base
 
 
@@ -26,6 +26,28 @@ class AccountKind(enum.StrEnum):
 
 CUSTOMER_KINDS: Final = frozenset({AccountKind.CHECKING, AccountKind.SAVINGS})
 SYSTEM_KINDS: Final = tuple(kind for kind in AccountKind if kind not in CUSTOMER_KINDS)
+
+
+class AccountClass(enum.StrEnum):
+    """What an account is to the bank: on which side of its trial balance it stands."""
+
+    ASSET = "asset"
+    LIABILITY = "liability"
+    INCOME = "income"
+    EXPENSE = "expense"
+
+
+CLASSES: Final = {
+    # What the bank owes its customers.
+    AccountKind.CHECKING: AccountClass.LIABILITY,
+    AccountKind.SAVINGS: AccountClass.LIABILITY,
+    AccountKind.CASH: AccountClass.ASSET,
+    AccountKind.CARD_SETTLEMENT: AccountClass.LIABILITY,
+    AccountKind.FEES: AccountClass.INCOME,
+    AccountKind.INTEREST: AccountClass.EXPENSE,
+    AccountKind.FX_POSITION: AccountClass.ASSET,
+    AccountKind.SUSPENSE: AccountClass.LIABILITY,
+}
 
 
 class AccountStatus(enum.StrEnum):
@@ -58,7 +80,11 @@ class Account(Base):
         CheckConstraint(
             "holder_id IS NULL OR balance - held + overdraft_limit + unarranged >= 0", name="floor"
         ),
-        CheckConstraint(f"balance BETWEEN -{MAX_AMOUNT} AND {MAX_AMOUNT}", name="balance"),
+        CheckConstraint(
+            f"balance BETWEEN -{MAX_BANK_BALANCE} AND {MAX_BANK_BALANCE} AND "
+            f"(holder_id IS NULL OR balance BETWEEN -{MAX_AMOUNT} AND {MAX_AMOUNT})",
+            name="balance",
+        ),
         CheckConstraint("status <> 'closed' OR (balance = 0 AND held = 0)", name="closed"),
         Index(
             "uq_accounts_system",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.locks import locked
@@ -50,6 +50,11 @@ class Accounts:
         if owner_id is not None:
             query = query.where(Account.owner_id == owner_id)
         return self._session.scalar(query)
+
+    def count_of(self, holder_id: str) -> int:
+        """How many accounts a holder has, closed ones included."""
+        query = select(func.count()).select_from(Account).where(Account.holder_id == holder_id)
+        return self._session.scalar(query) or 0
 
     def has_system(self, kind: str, currency: str) -> bool:
         """Whether the bank has its own account of this kind in this currency."""

@@ -129,6 +129,22 @@ CHECKS: Final[Sequence[Check]] = (
         """,
     ),
     Check(
+        "an account is its holder's",
+        """
+        SELECT a.id AS what, a.owner_id AS actual, h.user_id AS expected
+        FROM accounts a JOIN account_holders h ON h.id = a.holder_id
+        WHERE a.owner_id IS DISTINCT FROM h.user_id
+        """,
+    ),
+    Check(
+        "a transfer tells the time and the balance of its source's entry",
+        """
+        SELECT t.id AS what, t.source_balance AS actual, e.balance_after AS expected
+        FROM transfers t JOIN entries e ON e.transfer_key = t.key AND e.account_key = t.source_key
+        WHERE t.status = 'posted' AND (t.source_balance <> e.balance_after OR t.booked_at <> e.booked_at)
+        """,
+    ),
+    Check(
         "a closed account is empty",
         """
         SELECT id AS what, balance AS actual, 0 AS expected

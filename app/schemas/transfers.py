@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from app.db.base import AnyRow
 from app.ledger.commands import Posted
@@ -21,18 +21,21 @@ class TransferIn(RequestModel):
 
     source_account_id: Id
     destination_account_id: Id | None = None
-    destination_account_number: Annotated[str, Field(max_length=64)] | None = None
+    destination_account_number: Annotated[str, Field(max_length=64)] | None = Field(
+        None, validate_default=True
+    )
     amount: Amount
     currency: CurrencyCode
     description: Description | None = None
     external_id: ExternalId | None = None
     metadata: Annotated[dict[MetadataKey, MetadataText], Field(max_length=20)] | None = None
 
-    @model_validator(mode="after")
-    def _one_destination(self) -> "TransferIn":
-        if (self.destination_account_id is None) == (self.destination_account_number is None):
+    @field_validator("destination_account_number")
+    @classmethod
+    def _one_destination(cls, number: str | None, info: ValidationInfo) -> str | None:
+        if (number is None) == (info.data.get("destination_account_id", ...) is None):
             raise refusal("one_destination", "Give destination_account_id or destination_account_number.")
-        return self
+        return number
 
 
 class SourceBalances(ResponseModel):

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from app.core import clock, errors, ids, luhn
 from app.core.access import READERS, may_read
 from app.core.caller import Caller, Role
-from app.core.errors import Detail
+from app.core.errors import BankingError, Detail
 from app.models import Account, AccountHolder
 from app.models.accounts import SYSTEM_KINDS, AccountKind, AccountStatus
 from app.repositories.accounts import AccountFilter, Accounts
-from app.repositories.audit import AuditLog
+from app.repositories.audit import SUCCESS, AuditLog
 from app.repositories.holders import Holders
 
 _NUMBER_DIGITS = 12
@@ -41,13 +41,18 @@ def open_account(
     currency: str,
     nickname: str | None,
     holder_id: str | None,
+    most: int,
 ) -> Account:
     """Opens an account with balance 0 and, with the first one of a currency, the bank's own.
 
     Customers open for themselves, and need to be holders (HolderRequired); tellers for the holder
-    they name.
+    they name. Raises LimitExceeded for a holder who has `most` accounts.
     """
     holder = _holder_for(session, caller, holder_id)
+    # Locked, so that two openings at once do not both take the last place.
+    Holders(session).lock(holder.id)
+    if Accounts(session).count_of(holder.id) >= most:
+        raise errors.LimitExceeded()
     _open_system_accounts(session, currency)
     account = _new_account(kind, currency, holder=holder, nickname=nickname)
     for _ in range(_TRIES):
@@ -173,29 +178,45 @@ def rename_account(
 ) -> Account:
     """Gives the account another nickname, or none."""
     account = _locked(session, caller, account_id)
-    if versions is not None and account.version not in versions:
-        raise errors.PreconditionFailed()
+    errors.PreconditionFailed.check(versions, account.version)
     Accounts(session).set(account, nickname=nickname)
     AuditLog(session).record("account.rename", actor=caller.id, origin=caller.origin, object_id=account.id)
     session.refresh(account)
     return account
 
 
-def close_account(session: Session, *, caller: Caller, account_id: str) -> Account:
-    """Closes an account for ever. It must be active, have balance 0 and nothing open."""
+def close_account(
+    session: Session, *, caller: Caller, account_id: str, versions: frozenset[int] | None
+) -> Account | BankingError:
+    """Closes an account for ever. It must be active, have balance 0 and nothing open.
+
+    What its state refuses is returned, so that the audit log has the try.
+    """
     account = _locked(session, caller, account_id)
-    if account.status == AccountStatus.CLOSED:
-        raise errors.AccountClosed()
-    if account.status == AccountStatus.FROZEN:
-        raise errors.AccountFrozen()
-    if account.held != 0:
-        raise errors.AccountInUse()
-    if account.balance != 0:
-        raise errors.BalanceNotZero()
+    errors.PreconditionFailed.check(versions, account.version)
+    objection = _objection_to_closing(account)
+    AuditLog(session).record(
+        "account.close",
+        actor=caller.id,
+        origin=caller.origin,
+        object_id=account.id,
+        outcome=objection.code if objection else SUCCESS,
+    )
+    if objection is not None:
+        return objection
     Accounts(session).set(account, status=AccountStatus.CLOSED)
-    AuditLog(session).record("account.close", actor=caller.id, origin=caller.origin, object_id=account.id)
     session.refresh(account)
     return account
+
+
+def _objection_to_closing(account: Account) -> BankingError | None:
+    if account.status == AccountStatus.CLOSED:
+        return errors.AccountClosed()
+    if account.status == AccountStatus.FROZEN:
+        return errors.AccountFrozen()
+    if account.held != 0:
+        return errors.AccountInUse()
+    return errors.BalanceNotZero() if account.balance != 0 else None
 
 
 def _locked(session: Session, caller: Caller, account_id: str) -> Account:

@@ -84,8 +84,9 @@ def change_holder(
         raise errors.ValidationFailed(
             [Detail(name, "not_allowed", "The bank's staff change this.") for name in reserved]
         )
-    if versions is not None and holder.version not in versions:
-        raise errors.PreconditionFailed()
+    errors.PreconditionFailed.check(versions, holder.version)
+    if not changes:
+        return holder
     for name, value in changes.items():
         setattr(holder, name, value)
     holder.version += 1
@@ -94,7 +95,7 @@ def change_holder(
         actor=caller.id,
         origin=caller.origin,
         object_id=holder.id,
-        reason=f"fields {', '.join(sorted(changes))}" if changes else None,
+        reason=f"fields {', '.join(sorted(changes))}",
     )
     return holder
 

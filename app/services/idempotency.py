@@ -24,6 +24,8 @@ class Answer:
     body: str
     location: str | None = None
     replayed: bool = False
+    # Not kept: a later version may be current when the answer is told again.
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

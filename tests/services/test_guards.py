@@ -7,7 +7,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.core import ids
-from app.core.money import MAX_AMOUNT
+from app.core.money import MAX_AMOUNT, MAX_BANK_BALANCE
 from app.db.unit_of_work import Database
 from app.models import Account, Entry, IdempotencyKey, Transfer
 from tests import scratch
@@ -106,7 +106,7 @@ def test_an_account_keeps_its_floor_its_bounds_and_its_words(world: World) -> No
         ({"balance": 9, "held": 10}, "ck_accounts_floor"),
         ({"balance": -11, "overdraft_limit": 6, "unarranged": 4}, "ck_accounts_floor"),
         ({"balance": MAX_AMOUNT + 1}, "ck_accounts_balance"),
-        ({**cash, "balance": -MAX_AMOUNT - 1}, "ck_accounts_balance"),
+        ({**cash, "balance": -MAX_BANK_BALANCE - 1}, "ck_accounts_balance"),
         ({"held": -1}, "ck_accounts_not_negative"),
         ({"overdraft_limit": -1}, "ck_accounts_not_negative"),
         ({"unarranged": -1}, "ck_accounts_not_negative"),

@@ -148,13 +148,29 @@ def test_balances_end_where_every_reader_still_keeps_them(db: Database) -> None:
     ada, ben = books.person(), books.person()
     full, small = books.account(ada, money=MAX_AMOUNT - 5), books.account(ada, money=5)
     bens = books.account(ben)
-    books.refused(deposit(ada, small, 1), "balance_limit")
     books.did(pay(ada, small, full, 5))
+    books.refused(deposit(ada, full, 1), "balance_limit")
     books.did(pay(ada, full, bens, 1))
     books.did(pay(ben, bens, full, 1))
     books.refused(pay(ada, full, full, 1), "same_account")
     assert books.balance(full) == -books.system() == MAX_AMOUNT
     books.assert_right()
+
+
+def test_one_full_account_does_not_keep_the_others_from_filling(db: Database) -> None:
+    books = Books(db)
+    for _ in range(3):
+        books.account(books.person(), money=MAX_AMOUNT)
+    assert books.system() == -3 * MAX_AMOUNT
+    books.assert_right()
+
+
+def test_nobody_finds_out_a_strangers_balance_by_amounts_they_do_not_have(db: Database) -> None:
+    books = Books(db)
+    rich, poor = books.person(), books.person()
+    theirs, mine = books.account(rich, money=123_456), books.account(poor)
+    for amount in (1, MAX_AMOUNT - 123_456, MAX_AMOUNT - 123_455, MAX_AMOUNT):
+        books.refused(pay(poor, mine, theirs, amount), "insufficient_funds")
 
 
 def test_the_bank_has_one_account_of_each_kind_in_a_currency_and_others_are_refused(db: Database) -> None:

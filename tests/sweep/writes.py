@@ -183,7 +183,10 @@ WRITES: Final = {
     "POST /v1/auth/logout": Write(lambda world: _keyless("logout", world.somebody()), _DEAD),
     "POST /v1/auth/logout-all": Write(lambda world: _keyless("logout-all", world.somebody()), _DEAD),
     "DELETE /v1/auth/sessions/{session_id}": Write(_end_session, (404, "not_found")),
-    "POST /v1/auth/password": Write(_change_password, (401, "invalid_credentials")),
+    # The old password is a wrong one now, and a wrong one is recorded.
+    "POST /v1/auth/password": Write(
+        _change_password, (401, "invalid_credentials"), then={"audit_log": (1, 0)}
+    ),
     "POST /v1/account-holders": Write(_hold),
     "PATCH /v1/account-holders/{holder_id}": Write(_change_holder, _STALE),
     "POST /v1/accounts": Write(_open),

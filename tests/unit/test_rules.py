@@ -7,7 +7,7 @@ import pytest
 
 from app.core.caller import Caller, Origin, Role
 from app.core.errors import BankingError
-from app.core.money import MAX_AMOUNT
+from app.core.money import MAX_AMOUNT, MAX_BANK_BALANCE
 from app.ledger.commands import AnyAccount, BankAccount, Key, OwnAccount, PostTransfer
 from app.ledger.rules import Case, judge, judge_reversal, may_use
 from app.ledger.states import AccountState
@@ -132,10 +132,16 @@ def test_the_cash_desk_has_no_floor_but_an_end() -> None:
     cash = {"key": 3, "kind": "cash", "owner_id": None, "holder_id": None}
     paid_in: dict[str, Any] = {"kind": TransferKind.DEPOSIT, "source": CASH, "destination": SOURCE}
     assert verdict(state(**cash, balance=0), state(), **paid_in) is None
-    assert verdict(state(**cash, balance=-MAX_AMOUNT + 100), state(), **paid_in) is None
-    assert verdict(state(**cash, balance=-MAX_AMOUNT + 99), state(), **paid_in) == ("balance_limit", None)
+    assert verdict(state(**cash, balance=-MAX_BANK_BALANCE + 100), state(), **paid_in) is None
+    assert verdict(state(**cash, balance=-MAX_BANK_BALANCE + 99), state(), **paid_in) == (
+        "balance_limit",
+        None,
+    )
     paid_out: dict[str, Any] = {"kind": TransferKind.WITHDRAWAL, "destination": CASH}
-    assert verdict(state(), state(**cash, balance=MAX_AMOUNT - 99), **paid_out) == ("balance_limit", None)
+    assert verdict(state(), state(**cash, balance=MAX_BANK_BALANCE - 99), **paid_out) == (
+        "balance_limit",
+        None,
+    )
     assert verdict(None, state(), **paid_in) == ("currency_mismatch", "currency")
     assert verdict(state(), None, **paid_out) == ("currency_mismatch", "currency")
 
@@ -202,5 +208,5 @@ def test_only_what_is_posted_can_be_reversed(status: str) -> None:
 def test_a_frozen_side_is_no_obstacle_to_a_reversal_and_a_closed_one_is() -> None:
     assert reversal(payer=state(status="frozen"), payee=state(key=2, status="frozen")) is None
     assert reversal(payer=state(status="closed")) == ("account_closed", None)
-    cash = state(key=3, kind="cash", owner_id=None, holder_id=None, balance=-MAX_AMOUNT + 99)
+    cash = state(key=3, kind="cash", owner_id=None, holder_id=None, balance=-MAX_BANK_BALANCE + 99)
     assert reversal(payer=cash) == ("balance_limit", None)

@@ -26,7 +26,9 @@ router = APIRouter(prefix="/v1/accounts", tags=["accounts"], route_class=ApiRout
 
 
 @router.post("", status_code=201, response_model=AccountOut, responses={404: {}, 409: {}})
-async def open_account(request: Request, body: AccountIn, user: Clerk, key: OptionalKey) -> Response:
+async def open_account(
+    request: Request, body: AccountIn, user: Clerk, key: OptionalKey, bank: Here
+) -> Response:
     """Opens an account with balance 0. Staff say for which holder."""
     act = partial(
         accounts.open_account,
@@ -35,6 +37,7 @@ async def open_account(request: Request, body: AccountIn, user: Clerk, key: Opti
         currency=body.currency,
         nickname=body.nickname,
         holder_id=body.account_holder_id,
+        most=bank.settings.accounts_per_holder,
     )
     return await create_once(
         request,
@@ -42,6 +45,7 @@ async def open_account(request: Request, body: AccountIn, user: Clerk, key: Opti
         act,
         AccountOut.of,
         location=lambda account: f"/v1/accounts/{account.id}",
+        version=lambda account: account.version,
     )
 
 
@@ -123,15 +127,18 @@ async def list_account_transactions(
     return answer_page(page, rows)
 
 
-@router.post("/{account_id}/close", response_model=AccountOut, responses={409: {}})
-async def close_account(account_id: str, request: Request, user: Clerk, key: OptionalKey) -> Response:
+@router.post("/{account_id}/close", response_model=AccountOut, responses={409: {}, 412: {}})
+async def close_account(
+    account_id: str, request: Request, user: Clerk, key: OptionalKey, versions: IfMatch
+) -> Response:
     """Closes an account for ever: its balance must be 0 and nothing on it open."""
     return await create_once(
         request,
         key,
-        partial(accounts.close_account, caller=user, account_id=account_id),
+        partial(accounts.close_account, caller=user, account_id=account_id, versions=versions),
         AccountOut.of,
         status=200,
+        version=lambda account: account.version,
     )
 
 

@@ -31,6 +31,7 @@ async def create_holder(request: Request, body: HolderIn, user: Clerk, key: Opti
         partial(holders.create_holder, caller=user, profile=profile),
         HolderOut.model_validate,
         location=lambda holder: f"/v1/account-holders/{holder.id}",
+        version=lambda holder: holder.version,
     )
 
 

@@ -6,13 +6,13 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.requests import Request
 
-from app.api.deps import Clerk, CurrentUser, Db, Here, IdempotencyKey
+from app.api.deps import CurrentUser, Db, Funder, Here, IdempotencyKey
 from app.api.filters import AccountId, EntriesWanted
 from app.api.paging import Page, PageRequest
 from app.api.posting import created, key_of, post
 from app.api.reading import look
 from app.api.routing import ApiRoute
-from app.core import clock, errors
+from app.core import clock
 from app.db.base import AnyRow
 from app.ledger.commands import BankAccount, OwnAccount, PostTransfer
 from app.models.accounts import AccountKind
@@ -26,11 +26,9 @@ router = APIRouter(prefix="/v1/transactions", tags=["transactions"], route_class
 
 @router.post("", status_code=201, response_model=TransactionOut, responses={404: {}, 409: {}})
 async def create_transaction(
-    request: Request, body: TransactionIn, user: Clerk, key: IdempotencyKey, bank: Here
+    request: Request, body: TransactionIn, user: Funder, key: IdempotencyKey, bank: Here
 ) -> Response:
     """A deposit from, or a withdrawal to, the bank's cash. Customers where the bank lets them."""
-    if not user.is_staff and not bank.settings.customers_fund:
-        raise errors.Forbidden()
     is_deposit = body.type is FundingType.DEPOSIT
     cash = BankAccount(AccountKind.CASH)
     account = OwnAccount(body.account_id, "account_id")
