@@ -38,16 +38,7 @@ def people(settings: Settings) -> dict[str, dict[str, str]]:
 
 def schemathesis(url: str, caller: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
     """One run over all routes, in a process of its own."""
-    program = [
-        str(BIN / "st"),
-        "--no-color",
-        "--config-file",
-        str(CONFIGURATION),
-        "run",
-        *EXAMPLES,
-        "--checks",
-        "all",
-    ]
+    program = [str(BIN / "st"), "--no-color", "--config-file", str(CONFIGURATION)]
     hooks = {"SCHEMATHESIS_HOOKS": "tests.fuzz.hooks", "SPARE_PASSWORD": PASSWORD} if caller else {}
     # Neither its warnings nor its coverage are ours.
     left_out = ("PYTHONWARNINGS", "COVERAGE_PROCESS_START")
