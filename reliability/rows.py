@@ -44,7 +44,11 @@ ROWS: Final = (
         "pytest --no-cov -q -n 2 tests/concurrency; done",
     ),
     Row("postings checked", "Every record and balance against the clients' logs and `bank verify`.", _CRASH),
-    Row("model commands", "Random histories against a second ledger, without a database.", "make prove"),
+    Row(
+        "model commands",
+        "Random histories against a second ledger, without a database.",
+        "make prove COMMANDS=${COMMANDS:-50000}",
+    ),
     Row(
         "failure sweep",
         "Each statement of each write fails once, and COMMIT before and after it took effect.",

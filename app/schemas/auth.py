@@ -35,8 +35,9 @@ class TokenForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     grant_type: str = Field("password", pattern="^password$")
-    username: AnyText
-    password: AnyPassword
+    # A form has no empty fields: they count as left out.
+    username: AnyText = Field(min_length=1)
+    password: AnyPassword = Field(min_length=1)
     scope: AnyText = ""
     client_id: AnyText | None = None
     client_secret: AnyText | None = None

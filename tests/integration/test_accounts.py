@@ -69,6 +69,13 @@ def test_who_is_no_holder_opens_no_account(client: ApiClient) -> None:
     assert count(client.db, "accounts") == 0
 
 
+def test_a_holder_that_a_customer_names_is_told_before_a_reused_key(client: ApiClient) -> None:
+    ada = customer(client)
+    assert ada.post(ACCOUNTS, EUROS, "k").status_code == 201
+    named = EUROS | {"account_holder_id": ada.account["account_holder_id"]}
+    error_of(ada.post(ACCOUNTS, named, "k"), 422, "validation_failed")
+
+
 def test_customers_open_for_themselves_and_tellers_for_the_holder_they_name(client: ApiClient) -> None:
     ada, teller = customer(client), staff(client)
     holder = ada.account["account_holder_id"]

@@ -15,6 +15,8 @@ from app.api.paging import Page
 from app.api.reading import look
 from app.api.routing import ApiRoute
 from app.api.v1.transactions import answer_page
+from app.core import errors
+from app.core.errors import Detail
 from app.models import Account
 from app.models.accounts import AccountKind
 from app.schemas.accounts import AccountChange, AccountIn, AccountOut, BalanceOut
@@ -30,6 +32,11 @@ async def open_account(
     request: Request, body: AccountIn, user: Clerk, key: OptionalKey, bank: Here
 ) -> Response:
     """Opens an account with balance 0. Staff say for which holder."""
+    if body.account_holder_id is not None and not user.is_staff:
+        # A fault of a field, so it is told before a replay or a reused key.
+        raise errors.ValidationFailed(
+            [Detail("account_holder_id", "not_allowed", "Only staff open for others.")]
+        )
     act = partial(
         accounts.open_account,
         caller=user,

@@ -1,0 +1,167 @@
+"""The service, asked and answering in the words of the model.
+
+A feature joins with the route, body and id of its request, in `_as_http`.
+"""
+
+import json
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+
+from app.core.caller import Role
+from app.services import integrity
+from tests.bank import TRANSACTIONS, TRANSFERS, keyed, rows, staff
+from tests.client import ApiClient, Person
+from tests.model import words
+from tests.model.words import Answer, Close, Fund, Open, Pay, Request, Reverse
+
+ACCOUNTS = "/v1/accounts"
+
+
+class Service:
+    """A running bank with the model's people in it; `_ids` and `_names` translate."""
+
+    def __init__(self, client: ApiClient, people: dict[str, words.Person]) -> None:
+        self._db = client.db
+        self._logins = {name: _log_in(client, name, one) for name, one in people.items() if one.role}
+        self._ids: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._numbers: dict[str, str] = {}
+        self._firsts: dict[tuple[str, str], str] = {}
+        self._asked = 0
+        for name, one in people.items():
+            if one.is_holder:
+                by = self._logins.get(name, self._logins["teller"])
+                self._bind(name, _holder(by, name))
+
+    def _bind(self, name: str, id_: str) -> None:
+        assert id_ not in self._names, f"{name} has the id of {self._names[id_]}"
+        self._ids[name], self._names[id_] = id_, name
+
+    def _id(self, name: str | None) -> str | None:
+        """What has no id is sent as it is called."""
+        return None if name is None else self._ids.get(name, name)
+
+    def ask(self, who: str, request: Request, key: str | None, made: str | None) -> Answer:
+        """Sends it; what comes of it will be called `made`. A replay is the first answer, to the letter."""
+        path, body, id_field = self._as_http(request)
+        headers = keyed(key) if key is not None else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        answer = self._logins[who].post(path, content=self._spell(body), headers=headers)
+        replayed = answer.headers.get("Idempotent-Replayed") == "true"
+        if answer.is_success and not replayed:
+            if made is not None and id_field is not None:
+                self._bind(made, answer.json()[id_field])
+            if isinstance(request, Open) and made is not None:
+                self._numbers[made] = answer.json()["number"]
+            if key is not None:
+                self._firsts[who, key] = answer.text
+        if replayed:
+            assert key is not None
+            assert answer.text == self._firsts[who, key]
+        return self._understood(answer, replayed=replayed)
+
+    def _as_http(self, request: Request) -> tuple[str, dict[str, Any] | None, str | None]:
+        """Path, body, and the field of the answer that has the id of what was made."""
+        match request:
+            case Open(currency, holder):
+                body = {"type": "checking", "currency": currency, "account_holder_id": self._id(holder)}
+                return ACCOUNTS, body, "id"
+            case Close(account):
+                return f"{ACCOUNTS}/{self._id(account)}/close", None, None
+            case Fund(account, kind, amount, currency):
+                body = {"account_id": self._id(account), "type": kind, "amount": amount, "currency": currency}
+                return TRANSACTIONS, body, "transfer_id"
+            case Pay(source, destination, by, amount, currency):
+                body = {"source_account_id": self._id(source), "amount": amount, "currency": currency}
+                names = self._ids if by == "id" else self._numbers
+                return (
+                    TRANSFERS,
+                    body | {f"destination_account_{by}": names.get(destination, destination)},
+                    "id",
+                )
+            case Reverse(transfer):
+                return f"{TRANSFERS}/{self._id(transfer)}/reverse", None, "id"
+
+    def _spell(self, body: dict[str, Any] | None) -> str | None:
+        """Every other time with null left out, in another order and spacing: that is the same request."""
+        self._asked += 1
+        if body is None or self._asked % 2:
+            return body and json.dumps(body)
+        return json.dumps({name: body[name] for name in sorted(body) if body[name] is not None}, indent=1)
+
+    def _understood(self, answer: httpx.Response, *, replayed: bool = False) -> Answer:
+        body = answer.json()
+        if answer.is_success:
+            told = {name: self._name(value) for name, value in body.items()}
+            return Answer(answer.status_code, told=told, replayed=replayed)
+        error = body["error"]
+        field = error["details"][0]["field"] if error["code"] == "not_found" else None
+        return Answer(answer.status_code, error["code"], field)
+
+    def _name(self, value: Any) -> Any:
+        return self._names.get(value, value) if isinstance(value, str) else value
+
+    def look_at_account(self, who: str, name: str) -> Answer:
+        return self._understood(self._logins[who].get(f"{ACCOUNTS}/{self._id(name)}"))
+
+    def look_at_transfer(self, who: str, name: str) -> Answer:
+        return self._understood(self._logins[who].get(f"{TRANSFERS}/{self._id(name)}"))
+
+    def set(self, account: str, **values: Any) -> None:
+        """Changes columns of an account, past the service."""
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        statement = text(f"UPDATE accounts SET {columns} WHERE id = :at")
+        self._db.run_write(
+            lambda session: session.execute(statement, values | {"at": self._id(account)}) and None
+        )
+
+    def findings(self) -> list[Any]:
+        """What breaks a rule of the books: "always true", checked in one snapshot."""
+        return self._db.run_read(integrity.verify).findings
+
+    def books(self) -> dict[str, Any]:
+        """Everything that has been committed: accounts, movements, lines, and how many keys."""
+        accounts = rows(
+            self._db,
+            "SELECT id, kind, currency, status, balance, held, overdraft_limit, unarranged FROM accounts "
+            "ORDER BY key",
+        )
+        for id_, kind, currency, *_ in accounts:
+            if id_ not in self._names and kind not in ("checking", "savings"):
+                self._bind(f"{kind} {currency}", id_)
+        movements = rows(
+            self._db,
+            "SELECT t.id, t.kind, t.status, s.id, d.id, t.amount, r.id FROM transfers t "
+            "JOIN accounts s ON s.key = t.source_key JOIN accounts d ON d.key = t.destination_key "
+            "LEFT JOIN transfers r ON r.key = t.reverses_key ORDER BY t.key",
+        )
+        lines = rows(
+            self._db,
+            "SELECT a.id, t.id, e.amount, e.balance_after FROM entries e "
+            "JOIN accounts a ON a.key = e.account_key JOIN transfers t ON t.key = e.transfer_key "
+            "ORDER BY e.account_key, e.sequence",
+        )
+        named = {
+            "accounts": {self._name(id_): tuple(values) for id_, _, _, *values in accounts},
+            "movements": [tuple(map(self._name, row)) for row in movements],
+            "lines": {},
+        }
+        for account, *line in lines:
+            named["lines"].setdefault(self._name(account), []).append((self._name(line[0]), *line[1:]))
+        return named | {"keys": rows(self._db, "SELECT count(*) FROM idempotency_keys")[0][0]}
+
+
+def _log_in(client: ApiClient, name: str, person: words.Person) -> Person:
+    if person.role == words.CUSTOMER:
+        return client.sign_up(f"{name}@example.com")
+    return staff(client, Role(person.role))
+
+
+def _holder(by: Person, name: str) -> str:
+    profile = {"full_name": f"{name.title()} Example", "date_of_birth": "1990-01-02"}
+    made = by.post("/v1/account-holders", json=profile)
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
