@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from fastapi import APIRouter, Response
 
-from app.api.etags import IfMatch, check_version, etag
+from app.api.etags import IfMatch, etag
 from app.api.routing import ApiRoute
 from app.core.config import Settings
+from app.core.errors import PreconditionFailed
 from tests import scratch
 from tests.client import ApiClient, error_of, running
 
@@ -18,7 +19,7 @@ router = APIRouter(route_class=ApiRoute)
 
 @router.patch("/thing")
 async def change(accepted: IfMatch, response: Response) -> None:
-    check_version(accepted, CURRENT)
+    PreconditionFailed.check(accepted, CURRENT)
     response.headers["ETag"] = etag(CURRENT + 1)
 
 

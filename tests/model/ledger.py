@@ -13,6 +13,7 @@ from typing import Any
 from tests.model.words import (
     CUSTOMER,
     MOST,
+    MOST_OF_THE_BANK,
     TELLER,
     Answer,
     Close,
@@ -45,6 +46,10 @@ class Account:
     @property
     def available(self) -> int:
         return self.balance - self.held + self.overdraft_limit
+
+    def has_room_for(self, change: int) -> bool:
+        most = MOST if self.holder else MOST_OF_THE_BANK
+        return -most <= self.balance + change <= most
 
     @property
     def balances(self) -> dict[str, int]:
@@ -202,15 +207,18 @@ class Ledger:
             raise Refused(409, f"account_{source.status}")
         if destination.status == "closed":
             raise of_destination(409, "account_closed")
-        if destination.balance + amount > MOST:
-            raise of_destination(409, "balance_limit")
-        if source.holder is None and source.balance - amount < -MOST:
+        # The room of a stranger's account is asked last, and only of those who could fill it.
+        if knows and not destination.has_room_for(amount):
+            raise Refused(409, "balance_limit")
+        if source.holder is None and not source.has_room_for(-amount):
             raise Refused(409, "balance_limit")
         limit = self.limits.get(currency)
         if source.holder is not None and limit is not None and self.spent[source.name] + amount > limit:
             raise Refused(409, "limit_exceeded")
         if source.holder is not None and source.available < amount:
             raise Refused(409, "insufficient_funds")
+        if not destination.has_room_for(amount):
+            raise Refused(409, "destination_unavailable")
 
     def _reverse(self, who: str, request: Reverse) -> Answer:
         original = self.movements.get(request.transfer)
@@ -223,7 +231,7 @@ class Ledger:
         payer, payee, amount = original.destination, original.source, original.amount
         if "closed" in (payer.status, payee.status):
             raise Refused(409, "account_closed")
-        if payee.balance + amount > MOST or payer.balance - amount < -MOST:
+        if not (payee.has_room_for(amount) and payer.has_room_for(-amount)):
             raise Refused(409, "balance_limit")
         if payer.holder is not None and payer.available < amount:
             raise Refused(409, "insufficient_funds")

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 MOST = 2**53 - 1
+# How far the bank's own accounts reach, which mirror everybody's.
+MOST_OF_THE_BANK = 2**60
 CUSTOMER, TELLER, OPERATOR, AUDITOR = "customer", "teller", "operator", "auditor"
 
 
