@@ -85,7 +85,7 @@ def places(route: Route, app: FastAPI) -> Iterator[Place]:
         yield _place(parameter["in"], parameter["name"], route, schema)
     if route.operation.get("security"):
         yield Place(HEADER, "Authorization", "authorization")
-    yield from (Place(HEADER, name, "free") for name in ("X-Request-Id", "User-Agent", "If-Match", "Accept"))
+    yield from (Place(HEADER, name, "free") for name in ("X-Request-Id", "User-Agent", "If-Match", "Cookie"))
     yield Place(METHOD, "method", "method")
     yield Place(HEADER, "Content-Type", "content_type")
     if route.method in ("GET", "DELETE"):
