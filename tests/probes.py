@@ -27,7 +27,7 @@ class Brake(Guard):
         if "x-brake" in request.headers:
             raise errors.RateLimited(retry_after=7)
 
-    async def __call__(self) -> None:
+    def find(self, request: Request) -> None:
         """Finds nothing."""
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Security
-from fastapi.openapi.models import OAuthFlowPassword, OAuthFlows
-from fastapi.security.oauth2 import OAuth2
-from starlette.requests import HTTPConnection, Request
+from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
+from fastapi.security.base import SecurityBase
+from starlette.requests import Request
 
+from app.api.direct import Part
 from app.api.routing import Guard
 from app.api.state import Bank, bank_of
 from app.core import errors
@@ -21,13 +22,13 @@ from app.core.caller import Caller, Origin, Role
 from app.db.unit_of_work import Database
 
 
-class Authenticated(OAuth2, Guard):
+class Authenticated(Guard, SecurityBase):
     """A user with a live session, in one of the given roles (any, when none is given)."""
 
     def __init__(self, roles: Iterable[Role] = ()) -> None:
-        super().__init__(
+        self.scheme_name = "login"
+        self.model = OAuth2(
             flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl="/v1/auth/token")),
-            scheme_name="login",
             description="Log in with e-mail (as username) and password.",
         )
         self.roles: Final = frozenset(roles)
@@ -44,7 +45,7 @@ class Authenticated(OAuth2, Guard):
         if self.roles and request.state.caller.role not in self.roles:
             raise errors.Forbidden()
 
-    async def __call__(self, request: HTTPConnection) -> Any:
+    def find(self, request: Request) -> Any:
         return request.state.caller
 
 
@@ -90,7 +91,7 @@ class KeyGuard(Guard):
         caller: Caller = request.state.caller
         request.state.claim = Claim(caller.id, values[0]) if values else None
 
-    async def __call__(self, request: Request) -> Any:
+    def find(self, request: Request) -> Any:
         return request.state.claim
 
 
@@ -103,18 +104,6 @@ def origin_of(request: Request) -> Origin:
     return Origin(request.state.address, request.state.request_id)
 
 
-async def _db(request: Request) -> Database:
-    return bank_of(request).db
-
-
-async def _bank(request: Request) -> Bank:
-    return bank_of(request)
-
-
-async def _origin(request: Request) -> Origin:
-    return origin_of(request)
-
-
 # Those who act on accounts: customers for themselves, tellers for people at the counter.
 
 Clerk = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER)))]
@@ -123,6 +112,6 @@ Reverser = Annotated[Caller, Security(Authenticated((Role.TELLER, Role.OPERATOR)
 CurrentUser = Annotated[Caller, Security(Authenticated())]
 OptionalKey = Annotated[Claim | None, Depends(KeyGuard(required=False))]
 IdempotencyKey = Annotated[Claim, Depends(KeyGuard(required=True))]
-Db = Annotated[Database, Depends(_db)]
-Here = Annotated[Bank, Depends(_bank)]
-From = Annotated[Origin, Depends(_origin)]
+Db = Annotated[Database, Depends(Part(lambda request: bank_of(request).db))]
+Here = Annotated[Bank, Depends(Part(bank_of))]
+From = Annotated[Origin, Depends(Part(origin_of))]

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.deps import Claim
+from app.api.direct import ApiRequest
 from app.api.etags import etag
-from app.api.routing import ApiRequest
 from app.api.state import bank_of
 from app.core.errors import BankingError
 from app.schemas.base import ResponseModel
@@ -21,6 +21,7 @@ from app.services.idempotency import Answer, KeyedRequest
 T = TypeVar("T")
 
 REPLAYED: Final = "Idempotent-Replayed"
+_in_order: Final = json.JSONEncoder(sort_keys=True).encode
 
 
 def fingerprint(request: Request) -> bytes:
@@ -31,11 +32,11 @@ def fingerprint(request: Request) -> bytes:
     parsed = request.parsed if isinstance(request, ApiRequest) else None
     content = [
         request.method,
-        request.url.path,
-        sorted(request.query_params.multi_items()),
+        request.scope["path"],
+        sorted(request.query_params.multi_items()) if request.scope["query_string"] else [],
         {} if parsed is None else _without_null(parsed),
     ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
+    return hashlib.sha256(_in_order(content).encode()).digest()
 
 
 def _without_null(value: Any) -> Any:

@@ -10,7 +10,7 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -19,18 +19,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api import errors as rendering
 from app.core import clock, errors, ids
 from app.core.config import Settings
+from app.core.logging import ACCESS_LOG
 
-_log = logging.getLogger("app.access")
+_log = logging.getLogger(__name__)
+_access_log = logging.getLogger(ACCESS_LOG)
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LARGEST_HEADERS: Final = 32 * 1024
-_SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-}
-_API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+_EVERY_ANSWER: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+)
+# Where the answer does not say otherwise.
+_DEFAULTS: Final = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
 
 
 class RequestContext:
@@ -56,7 +62,7 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                add_headers(MutableHeaders(scope=message), request_id)
+                add_headers(message["headers"], request_id)
             await send(message)
 
         try:
@@ -80,7 +86,7 @@ class RequestContext:
                 response = rendering.envelope(errors.InternalError(), request_id)
                 await response(scope, receive, answer)
         finally:
-            _log.info(
+            _access_log.info(
                 "request",
                 extra={
                     "request_id": request_id,
@@ -140,13 +146,12 @@ def _loggable_path(scope: Scope) -> str:
     return template.format_map({name: value if ids.is_any_id(str(value)) else "*" for name, value in given})
 
 
-def add_headers(headers: MutableHeaders, request_id: str) -> None:
-    """What every answer carries."""
-    headers["X-Request-Id"] = request_id
-    for name, value in _SECURITY_HEADERS.items():
-        headers[name] = value
-    headers.setdefault("Content-Security-Policy", _API_POLICY)
-    headers.setdefault("Cache-Control", "no-store")
+def add_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> None:
+    """Adds what every answer carries."""
+    given = {name for name, _ in headers}
+    headers.append((b"x-request-id", request_id.encode()))
+    headers.extend(_EVERY_ANSWER)
+    headers.extend(default for default in _DEFAULTS if default[0] not in given)
 
 
 def _host_name(host: str) -> str:

@@ -126,7 +126,7 @@ def _refusal(error: errors.BankingError) -> Response:
     _log.info("refused before any route", extra={"request_id": request_id, "code": error.code})
     response = envelope(error, request_id)
     response.headers["Connection"] = "close"
-    add_headers(response.headers, request_id)
+    add_headers(response.raw_headers, request_id)
     return response
 
 

@@ -8,14 +8,17 @@ parameter of `CurrentUser` or `IdempotencyKey` (see `app/api/deps.py`) is a `Gua
 import email.message
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import lru_cache
 from typing import Any, Final
 
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Form
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, request_response
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.direct import ApiRequest, Provided, direct_call
 from app.api.errors import validation_failed
 from app.api.json_reader import read_json
 from app.core import errors
@@ -27,11 +30,11 @@ _LONGEST_MEDIA_TYPE: Final = 200
 _BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
 
 
-class Guard:
+class Guard(Provided):
     """A check that a route asks for by having it among its dependencies.
 
     `identify` runs before the body is read, `permit` after it. What the endpoint receives is what the
-    guard, called as a dependency, finds on the request.
+    guard finds on the request.
     """
 
     async def identify(self, request: Request) -> None:
@@ -41,25 +44,34 @@ class Guard:
         """May they do this (403), and does the request say what it must (400)?"""
 
 
-class ApiRequest(Request):
-    """A request whose body has been read and parsed by us."""
-
-    parsed: Any = None
-
-    async def json(self) -> Any:
-        return self.parsed
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there was no body, or `{}`."""
-        return not self._body or self.parsed == {}
-
-
 class ApiRoute(APIRoute):
-    """A route that checks in the contract's order."""
+    """A route that checks in the contract's order, and then takes the short way where there is one."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        solve_and_answer = super().get_route_handler()
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.app = self._app()
+
+    def _app(self) -> ASGIApp:
+        check = self._checks()
+        solve_and_answer = self.get_route_handler()
+        direct = direct_call(self)
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            request = ApiRequest(scope, receive)
+            await check(request)
+            if direct is not None and direct.fits(request):
+                response = await direct(request)
+                await response(scope, receive, send)
+                return
+
+            async def solve(_: Request) -> Response:
+                return await solve_and_answer(request)
+
+            await request_response(solve)(scope, receive, send)
+
+        return app
+
+    def _checks(self) -> Callable[[ApiRequest], Coroutine[Any, Any, None]]:
         guards = guards_of(self.dependant)
         known_query = query_names(self.dependant)
         takes_body = not _BODY_METHODS.isdisjoint(self.methods or ())
@@ -67,8 +79,7 @@ class ApiRoute(APIRoute):
         media_type = "application/x-www-form-urlencoded" if is_form else "application/json"
         expects_body = self.body_field is not None
 
-        async def handle(request: Request) -> Response:
-            request = ApiRequest(request.scope, request.receive)
+        async def check(request: ApiRequest) -> None:
             if takes_body:
                 _check_declared(request, media_type)
             for guard in guards:
@@ -77,12 +88,12 @@ class ApiRoute(APIRoute):
                 await _read(request, parse=not is_form)
             for guard in guards:
                 guard.permit(request)
-            _check_query(request, known_query)
+            if request.scope["query_string"]:
+                _check_query(request, known_query)
             if takes_body and not expects_body and not request.is_empty:
                 raise errors.ValidationFailed([_UNEXPECTED_BODY])
-            return await solve_and_answer(request)
 
-        return handle
+        return check
 
 
 _UNEXPECTED_BODY: Final = Detail("body", "unknown_field", "This action takes no body, or {}.")
@@ -117,17 +128,20 @@ def _check_declared(request: Request, media_type: str) -> None:
     if not length.isdecimal() or int(length[:20]) > LARGEST_BODY:
         raise errors.BodyTooLarge(headers={"Connection": "close"})
     has_body = length.strip("0") or "transfer-encoding" in request.headers
-    if has_body and not _is_media_type(request.headers.getlist("content-type"), media_type):
-        raise errors.UnsupportedMediaType()
+    if has_body:
+        declared = request.headers.getlist("content-type")
+        if len(declared) != 1 or not _is_media_type(declared[0], media_type):
+            raise errors.UnsupportedMediaType()
 
 
-def _is_media_type(declared: list[str], wanted: str) -> bool:
-    if len(declared) != 1 or len(declared[0]) > _LONGEST_MEDIA_TYPE:
+@lru_cache(maxsize=64)
+def _is_media_type(declared: str, wanted: str) -> bool:
+    if len(declared) > _LONGEST_MEDIA_TYPE:
         return False
     message = email.message.Message()
-    message["content-type"] = declared[0]
+    message["content-type"] = declared
     charset = message.get_param("charset", "utf-8")
-    named = declared[0].partition(";")[0].strip().lower()
+    named = declared.partition(";")[0].strip().lower()
     return named == wanted and str(charset).lower() in ("utf-8", "utf8")
 
 

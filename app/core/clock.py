@@ -22,7 +22,8 @@ def monotonic() -> float:
 
 def to_micros(instant: datetime) -> int:
     """Microseconds since 1970-01-01T00:00:00Z; exact, where float timestamps are not."""
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    since = instant - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:

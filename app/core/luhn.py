@@ -1,13 +1,12 @@
 """The Luhn check digit (ISO/IEC 7812-1, annex B): catches one wrong digit and most swapped pairs."""
 
+_DOUBLED = {str(digit): sum(divmod(digit * 2, 10)) for digit in range(10)}
+
 
 def check_digit(digits: str) -> str:
     """The digit to append to `digits`."""
-    total = 0
-    for position, character in enumerate(reversed(digits)):
-        digit = int(character)
-        # The last of `digits` is doubled: the check digit will stand to its right.
-        total += sum(divmod(digit * 2, 10)) if position % 2 == 0 else digit
+    # The last of `digits` is doubled: the check digit will stand to its right.
+    total = sum(map(_DOUBLED.__getitem__, digits[::-2])) + sum(map(int, digits[-2::-2]))
     return str(-total % 10)
 
 

@@ -1,8 +1,10 @@
-"""The collector behind `Database.write_batched`: commands that arrive together are posted together."""
+"""The collector behind the batched ways of `Database`: what arrives together goes together."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
+
+from app.core import errors
 
 Command = TypeVar("Command")
 Outcome = TypeVar("Outcome")
@@ -27,12 +29,13 @@ class Lane(Generic[Command, Outcome]):
     def waiting(self) -> int:
         return len(self._pending)
 
-    async def submit(self, command: Command) -> Outcome:
+    def submit(self, command: Command) -> "asyncio.Future[Outcome]":
+        """Puts a command into the next batch; its outcome is to come."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._pending.append((command, future))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._drain())
-        return await future
+        return future
 
     async def _drain(self) -> None:
         while self._pending:
@@ -41,15 +44,23 @@ class Lane(Generic[Command, Outcome]):
             if batch:
                 await self._hand_over(batch)
 
-    async def _hand_over(self, batch: list[tuple[Command, asyncio.Future[Outcome]]]) -> None:
+    async def _hand_over(self, batch: list[tuple[Command, "asyncio.Future[Outcome]"]]) -> None:
         try:
             outcomes = await self._run([command for command, _ in batch])
             pairs = list(zip(batch, outcomes, strict=True))
+        except errors.Unavailable as error:
+            # Those who wait would hear the same, only later: nobody else bounds their wait.
+            _fail([*batch, *self._pending], error)
+            self._pending.clear()
         except Exception as error:
-            for _, future in batch:
+            _fail(batch, error)
+        else:
+            for (_, future), outcome in pairs:
                 if not future.done():
-                    future.set_exception(error)
-            return
-        for (_, future), outcome in pairs:
-            if not future.done():
-                future.set_result(outcome)
+                    future.set_result(outcome)
+
+
+def _fail(entries: Sequence[tuple[Command, "asyncio.Future[Outcome]"]], error: Exception) -> None:
+    for _, future in entries:
+        if not future.done():
+            future.set_exception(error)

@@ -89,17 +89,36 @@ class Database:
         One batch is one transaction. `post` returns one outcome for each command, in order; an outcome
         that is a BankingError is raised to its own caller and leaves the others alone.
         """
-        lane = self._lanes.get(post)
+        return await self._through_lane(self._writers, self.run_write, post, command)
+
+    async def read_batched(
+        self,
+        find: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+        request: Command,
+    ) -> Outcome:
+        """Runs `find` over this request and whatever else arrives while the last batch is read.
+
+        As `write_batched`, on one snapshot that cannot be written to: a batch costs one change of
+        threads, and as many statements as one request alone.
+        """
+        return await self._through_lane(self._readers, self.run_read, find, request)
+
+    async def _through_lane(
+        self,
+        threads: Threads,
+        run: Callable[..., Sequence[Outcome | errors.BankingError]],
+        work: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+        command: Command,
+    ) -> Outcome:
+        lane = self._lanes.get(work)
         if lane is None:
-            # A batch, too, or the lane would wait behind it when its callers have gone.
-            lane = Lane(
-                lambda batch: self._in_time(self._writers.run(lambda: self._run_in_turn(post, batch)))
-            )
-            self._lanes[post] = lane
+            # The batch is bounded in time, and with it whoever waits behind it.
+            lane = Lane(lambda batch: self._in_time(threads.run(lambda: _in_turns(run, work, batch))))
+            self._lanes[work] = lane
         if lane.waiting >= self._lane_limit:
             raise errors.Overloaded()
-        submitted: Awaitable[Outcome | errors.BankingError] = lane.submit((command, clock.monotonic()))
-        return _value(await self._in_time(submitted))
+        outcome: Outcome | errors.BankingError = await lane.submit((command, clock.monotonic()))
+        return _value(outcome)
 
     async def _in_time(self, outcome: Awaitable[T]) -> T:
         try:
@@ -109,47 +128,13 @@ class Database:
             _log.warning("the database did not answer in time")
             raise errors.DatabaseUnavailable() from None
 
-    def _run_in_turn(
-        self,
-        post: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
-        batch: Sequence[tuple[Command, float]],
-    ) -> Sequence[Outcome | errors.BankingError]:
-        """A batch of (command, when it arrived), without those that have waited too long."""
-        late = [_is_late(arrived) for _, arrived in batch]
-        in_time = [command for (command, _), is_late in zip(batch, late, strict=True) if not is_late]
-        posted = iter(self.run_batch(post, in_time) if in_time else ())
-        return [errors.Overloaded() if is_late else next(posted) for is_late in late]
-
     def run_batch(
         self,
         post: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
         commands: Sequence[Command],
     ) -> Sequence[Outcome | errors.BankingError]:
-        """One batch in the calling thread.
-
-        An unexpected error rolls the whole batch back; then each command runs alone, once, so that
-        one that cannot be posted does not take its neighbours with it.
-        """
-        try:
-            return self.run_write(_all_of(post), commands)
-        except errors.Unavailable as unavailable:
-            return [unavailable] * len(commands)
-        except Exception:
-            _log.exception("a batch of %d failed; its commands run alone", len(commands))
-        return [self._run_alone(post, command) for command in commands]
-
-    def _run_alone(
-        self,
-        post: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
-        command: Command,
-    ) -> Outcome | errors.BankingError:
-        try:
-            return self.run_write(_all_of(post), [command])[0]
-        except errors.BankingError as error:
-            return error
-        except Exception:
-            _log.exception("a command failed alone")
-            return errors.InternalError()
+        """`write_batched` in the calling thread, with all of the batch at hand."""
+        return _run_batch(self.run_write, post, commands)
 
     def run_read(self, work: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read` in the calling thread."""
@@ -182,6 +167,51 @@ def _in_turn(work: Callable[[], T]) -> Callable[[], T]:
         return work()
 
     return begin
+
+
+def _in_turns(
+    run: Callable[..., Sequence[Outcome | errors.BankingError]],
+    work: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+    batch: Sequence[tuple[Command, float]],
+) -> Sequence[Outcome | errors.BankingError]:
+    """A batch of (command, when it arrived), without those that have waited too long."""
+    late = [_is_late(arrived) for _, arrived in batch]
+    in_time = [command for (command, _), is_late in zip(batch, late, strict=True) if not is_late]
+    done = iter(_run_batch(run, work, in_time) if in_time else ())
+    return [errors.Overloaded() if is_late else next(done) for is_late in late]
+
+
+def _run_batch(
+    run: Callable[..., Sequence[Outcome | errors.BankingError]],
+    work: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+    commands: Sequence[Command],
+) -> Sequence[Outcome | errors.BankingError]:
+    """One batch in one transaction.
+
+    An unexpected error rolls the whole batch back; then each command runs alone, once, so that one
+    that cannot be done does not take its neighbours with it.
+    """
+    try:
+        return run(_all_of(work), commands)
+    except errors.Unavailable as unavailable:
+        return [unavailable] * len(commands)
+    except Exception:
+        _log.exception("a batch of %d failed; its commands run alone", len(commands))
+    return [_run_alone(run, work, command) for command in commands]
+
+
+def _run_alone(
+    run: Callable[..., Sequence[Outcome | errors.BankingError]],
+    work: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
+    command: Command,
+) -> Outcome | errors.BankingError:
+    try:
+        return run(_all_of(work), [command])[0]
+    except errors.BankingError as error:
+        return error
+    except Exception:
+        _log.exception("a command failed alone")
+        return errors.InternalError()
 
 
 def _is_late(arrived: float) -> bool:

@@ -1,8 +1,8 @@
 """Everything a batch of commands needs to know, read in a constant number of statements."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -11,7 +11,6 @@ from app.ledger import replay
 from app.ledger.commands import (
     AccountRef,
     AnyAccount,
-    BankAccount,
     Command,
     OwnAccount,
     Posted,
@@ -22,13 +21,18 @@ from app.ledger.states import AccountState
 from app.repositories import ledger as sql
 from app.repositories.ledger import Addresses
 
+# ("id", an account's id), ("number", its number), or the kind and currency of one of the bank's.
+Address = tuple[str, str]
+_ID: Final = "id"
+_NUMBER: Final = "number"
+
 
 @dataclass(slots=True)
 class Batch:
     """The accounts (locked), keys, sessions and transfers that the commands of a batch speak of."""
 
     accounts: dict[int, AccountState]
-    by_address: dict[str | tuple[str, str], int]
+    by_address: Mapping[Address, int]
     # (caller, key) -> fingerprint and what it came to; None where it was no posting.
     used_keys: dict[tuple[str, str], tuple[bytes, Posted | None]]
     live_sessions: frozenset[str]
@@ -38,33 +42,54 @@ class Batch:
     def account(self, ref: AccountRef, currency: str) -> AccountState | None:
         """The account that a command names, if there is one."""
         key = self.by_address.get(_address(ref, currency))
-        return None if key is None else self.accounts[key]
+        return None if key is None else self.accounts.get(key)
 
 
-def _address(ref: AccountRef, currency: str) -> str | tuple[str, str]:
+class AddressBook:
+    """Which account an id, a number, or a kind and currency of the bank's is. That never changes, so
+    what has been found once is not asked again.
+    """
+
+    _MOST: Final = 200_000
+
+    def __init__(self) -> None:
+        self._known: dict[Address, int] = {}
+
+    def find(self, session: Session, wanted: Set[Address]) -> dict[Address, int]:
+        """The keys of those accounts that are there."""
+        missing = wanted - self._known.keys()
+        if missing:
+            if len(self._known) > self._MOST:
+                self._known = {}
+            self._known |= _index(sql.find_accounts(session, _sorted_out(missing)))
+        known = self._known
+        return {address: known[address] for address in wanted if address in known}
+
+
+def _address(ref: AccountRef, currency: str) -> Address:
     if isinstance(ref, OwnAccount):
-        return ref.id
+        return (_ID, ref.id)
     if isinstance(ref, AnyAccount):
-        return ref.number
+        return (_NUMBER, ref.number)
     return (ref.kind, currency)
 
 
-def load(session: Session, commands: Sequence[Command]) -> Batch:
+def load(session: Session, commands: Sequence[Command], book: AddressBook) -> Batch:
     """Finds and locks the accounts, in the order of keys; only then reads what may have changed.
 
     The keys come after the locks: read before, they would be from before the wait.
     """
     transfers = {row.id: dict(row._mapping) for row in sql.find_transfers(session, _transfer_ids(commands))}
-    found = sql.find_accounts(session, _addresses(commands))
-    wanted = {row.key for row in found}
+    addresses = book.find(session, _addresses(commands))
+    wanted = set(addresses.values())
     for transfer in transfers.values():
         wanted |= {transfer["source_key"], transfer["destination_key"]}
-    locked = sql.lock_accounts(session, wanted) if wanted else []
-    accounts = {row.key: _state(row) for row in locked}
+    locked = sql.lock_accounts(session, wanted) if wanted else ()
+    accounts = {row[0]: AccountState(*row) for row in locked}
     sessions = {command.caller.session_id for command in commands}
     return Batch(
         accounts=accounts,
-        by_address=_index(found),
+        by_address=addresses,
         used_keys=_used_keys(session, commands),
         live_sessions=sql.live_sessions(session, sessions, clock.now()),
         transfers=transfers,
@@ -74,21 +99,22 @@ def load(session: Session, commands: Sequence[Command]) -> Batch:
     )
 
 
-def _addresses(commands: Sequence[Command]) -> Addresses:
-    """What the commands name. What no account can be called is left out, so it is not there."""
-    own, numbers, system = set(), set(), set()
-    for command in commands:
-        if not isinstance(command, PostTransfer):
-            continue
-        for ref in (command.source, command.destination):
-            match ref:
-                case OwnAccount() if ids.is_id(ids.ACCOUNT, ref.id):
-                    own.add(ref.id)
-                case AnyAccount() if luhn.is_valid(ref.number):
-                    numbers.add(ref.number)
-                case BankAccount():
-                    system.add((str(ref.kind), command.currency))
-    return Addresses(frozenset(own), frozenset(numbers), frozenset(system))
+def _addresses(commands: Sequence[Command]) -> set[Address]:
+    return {
+        _address(ref, command.currency)
+        for command in commands
+        if isinstance(command, PostTransfer)
+        for ref in (command.source, command.destination)
+    }
+
+
+def _sorted_out(addresses: Set[Address]) -> Addresses:
+    """What no account can be called is left out, so it is not there."""
+    return Addresses(
+        ids=frozenset(text for kind, text in addresses if kind == _ID and ids.is_id(ids.ACCOUNT, text)),
+        numbers=frozenset(text for kind, text in addresses if kind == _NUMBER and luhn.is_valid(text)),
+        system=frozenset(one for one in addresses if one[0] not in (_ID, _NUMBER)),
+    )
 
 
 def _transfer_ids(commands: Sequence[Command]) -> set[str]:
@@ -99,21 +125,15 @@ def _transfer_ids(commands: Sequence[Command]) -> set[str]:
     }
 
 
-def _index(found: Sequence[Any]) -> dict[str | tuple[str, str], int]:
-    index: dict[str | tuple[str, str], int] = {}
+def _index(found: Sequence[Any]) -> dict[Address, int]:
+    index: dict[Address, int] = {}
     for row in found:
-        index[row.id] = row.key
+        index[(_ID, row.id)] = row.key
         if row.number is None:
             index[(row.kind, row.currency)] = row.key
         else:
-            index[row.number] = row.key
+            index[(_NUMBER, row.number)] = row.key
     return index
-
-
-def _state(row: Any) -> AccountState:
-    values = dict(row._mapping)
-    values["last_booked_at"] = clock.to_micros(values["last_booked_at"])
-    return AccountState(**values)
 
 
 def _used_keys(

@@ -7,7 +7,7 @@ command comes to is an outcome: `Posted`, or the error that its caller gets.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from app.core import clock, dates, errors, ids
 from app.core.caller import Caller
 from app.core.errors import BankingError
 from app.ledger import replay
-from app.ledger.batch import Batch, load
+from app.ledger.batch import AddressBook, Batch, load
 from app.ledger.commands import Command, Posted, PostTransfer, ReverseTransfer, Side
 from app.ledger.rules import Case, judge, judge_reversal
 from app.ledger.states import AccountState
@@ -46,10 +46,11 @@ class Ledger:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self._book = AddressBook()
 
     def post(self, session: Session, commands: Sequence[Command]) -> list[Outcome]:
         """Judges and posts a batch; one outcome for each command, in order."""
-        batch = load(session, commands)
+        batch = load(session, commands, self._book)
         spent = self._spent_today(session, batch, commands)
         posting = _Posting(batch, self._policy, spent)
         outcomes = [posting.run(command) for command in commands]
@@ -88,9 +89,9 @@ class Movement:
         return self.reverses["id"] if self.reverses else None
 
     def record(
-        self, caller: Caller, source: AccountState, destination: AccountState, booked_at: datetime
+        self, caller: Caller, source: AccountState, destination: AccountState, booked_at: int
     ) -> dict[str, Any]:
-        """The transfer's row, after both states have been posted to."""
+        """The transfer's row, after both states have been posted to. Instants are microseconds."""
         return {
             "key": ids.new_key(),
             "id": ids.new_id(ids.TRANSFER),
@@ -124,7 +125,7 @@ class _Posting:
         self._batch = batch
         self._policy = policy
         self._spent = spent
-        self._now = clock.now()
+        self._now = clock.to_micros(clock.now())
         self._transfers: list[dict[str, Any]] = []
         self._entries: list[dict[str, Any]] = []
         self._keys: list[dict[str, Any]] = []
@@ -199,16 +200,22 @@ class _Posting:
         self, command: Command, source: AccountState, destination: AccountState, movement: "Movement"
     ) -> Posted:
         # Strictly after the last entry of either account, also when the clock has stepped back.
-        booked = max(clock.to_micros(self._now), source.last_booked_at + 1, destination.last_booked_at + 1)
+        booked = max(self._now, source.last_booked_at + 1, destination.last_booked_at + 1)
         booked_at = clock.from_micros(booked)
         source.post(-movement.amount, booked)
         destination.post(movement.amount, booked)
-        row = movement.record(command.caller, source, destination, booked_at)
+        row = movement.record(command.caller, source, destination, booked)
         self._transfers.append(row)
         value_date = movement.value_date or booked_at.astimezone(self._policy.zone).date()
         posted = Posted(
             row
-            | {"source_id": source.id, "destination_id": destination.id, "reverses_id": movement.reverses_id},
+            | {
+                "source_id": source.id,
+                "destination_id": destination.id,
+                "reverses_id": movement.reverses_id,
+                "created_at": booked_at,
+                "booked_at": booked_at,
+            },
             (
                 self._enter(row, source, -movement.amount, value_date),
                 self._enter(row, destination, movement.amount, value_date),
@@ -290,12 +297,13 @@ class _Posting:
             return
         changes = [
             {
-                "at_key": state.key,
-                "at_version": state.version,
+                "key": state.key,
+                "version": state.version,
                 "new_balance": state.balance,
                 "new_unarranged": state.unarranged,
-                "new_sequence": state.last_sequence,
-                "new_booked_at": clock.from_micros(state.last_booked_at),
+                "new_last_sequence": state.last_sequence,
+                "new_last_booked_at": state.last_booked_at,
+                "new_version": state.version + 1,
             }
             for state in touched
         ]

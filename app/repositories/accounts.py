@@ -1,12 +1,14 @@
 """Accounts: SQL in, rows out. Balances are the ledger's to change."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
+from app.db.base import AnyRow
 from app.db.locks import locked
 from app.db.statements import insert_or_ignore
 from app.models import Account, Entry
@@ -39,6 +41,10 @@ class Accounts:
     def by_id(self, account_id: str) -> Account | None:
         """A customer's account. The bank's own are nobody's to look at by id."""
         return self._session.scalar(_customers().where(Account.id == account_id))
+
+    def by_ids(self, account_ids: Collection[str]) -> Sequence[AnyRow]:
+        """Customers' accounts with what is shown of them, as plain rows, which cost less."""
+        return self._session.execute(_SHOWN.where(Account.id.in_(account_ids))).all()
 
     def lock(self, account_id: str) -> Account | None:
         """A customer's account, which nobody else changes until the commit."""
@@ -98,6 +104,24 @@ class Accounts:
             .limit(1)
         )
         return self._session.scalar(query) or 0
+
+
+_SHOWN: Final = select(
+    Account.id,
+    Account.number,
+    Account.owner_id,
+    Account.holder_id,
+    Account.kind,
+    Account.currency,
+    Account.status,
+    Account.balance,
+    Account.held,
+    Account.available,
+    Account.overdraft_limit,
+    Account.nickname,
+    Account.created_at,
+    Account.version,
+).where(Account.holder_id.is_not(None))
 
 
 def _customers() -> Select[Account]:

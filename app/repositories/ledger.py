@@ -1,26 +1,17 @@
 """The ledger's SQL: one statement for a whole batch, in each function."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Final, cast
 
-from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    Table,
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import BigInteger, Table, bindparam, func, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from app.core import ids
-from app.db.base import AnyRow
+from app.db.arrays import among, pair_among
+from app.db.base import AnyRow, Instant
+from app.db.bulk import BulkInsert, BulkUpdate, Rows
 from app.db.locks import locked
 from app.models import Account, AuditRecord, Entry, IdempotencyKey, LoginSession, Transfer, User
 
@@ -40,18 +31,23 @@ class Addresses:
     system: frozenset[tuple[str, str]]
 
 
-def find_accounts(session: Session, wanted: Addresses) -> Sequence[AnyRow]:
+_WHERE_IS: Final = select(Account.key, Account.id, Account.number, Account.kind, Account.currency)
+_BY_ID: Final = _WHERE_IS.where(among(_accounts.c.id, "wanted"))
+_BY_NUMBER: Final = _WHERE_IS.where(among(_accounts.c.number, "wanted"))
+_THE_BANKS: Final = _WHERE_IS.where(
+    Account.holder_id.is_(None), pair_among(_accounts.c.kind, _accounts.c.currency, "wanted")
+)
+
+
+def find_accounts(session: Session, wanted: Addresses) -> list[AnyRow]:
     """(key, id, number, kind, currency) of the accounts that are there. What is read never changes."""
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.ids:
-        conditions.append(Account.id.in_(wanted.ids))
-    if wanted.numbers:
-        conditions.append(Account.number.in_(wanted.numbers))
-    if wanted.system:
-        bank = tuple_(Account.kind, Account.currency).in_(wanted.system)
-        conditions.append(Account.holder_id.is_(None) & bank)
-    columns = (Account.key, Account.id, Account.number, Account.kind, Account.currency)
-    return session.execute(select(*columns).where(or_(*conditions))).all() if conditions else []
+    asked = ((_BY_ID, wanted.ids), (_BY_NUMBER, wanted.numbers), (_THE_BANKS, wanted.system))
+    return [
+        row
+        for query, values in asked
+        if values
+        for row in session.execute(query, {"wanted": list(values)}).all()
+    ]
 
 
 def find_transfers(session: Session, transfer_ids: Collection[str]) -> Sequence[AnyRow]:
@@ -61,51 +57,60 @@ def find_transfers(session: Session, transfer_ids: Collection[str]) -> Sequence[
     return session.execute(select(*_transfers.columns).where(Transfer.id.in_(transfer_ids))).all()
 
 
+# In the order of `AccountState`. Of the instant, only its microseconds.
+_STATE: Final = (
+    select(
+        _accounts.c.key,
+        _accounts.c.id,
+        _accounts.c.number,
+        _accounts.c.owner_id,
+        _accounts.c.holder_id,
+        _accounts.c.kind,
+        _accounts.c.currency,
+        _accounts.c.status,
+        _accounts.c.balance,
+        _accounts.c.held,
+        _accounts.c.overdraft_limit,
+        _accounts.c.unarranged,
+        _accounts.c.last_sequence,
+        type_coerce(_accounts.c.last_booked_at, BigInteger),
+        _accounts.c.version,
+    )
+    .where(among(_accounts.c.key, "keys"))
+    .order_by(_accounts.c.key)
+)
+
+
 def lock_accounts(session: Session, keys: Collection[int]) -> Sequence[AnyRow]:
     """The accounts' rows, held until the commit. In the order of keys, so that nobody waits in a ring."""
-    statement = (
-        select(
-            Account.key,
-            Account.id,
-            Account.number,
-            Account.owner_id,
-            Account.holder_id,
-            Account.kind,
-            Account.currency,
-            Account.status,
-            Account.balance,
-            Account.held,
-            Account.overdraft_limit,
-            Account.unarranged,
-            Account.last_sequence,
-            _accounts.c.last_booked_at,
-            Account.version,
-        )
-        .where(Account.key.in_(keys))
-        .order_by(Account.key)
+    return session.execute(locked(_STATE), {"keys": keys}).all()
+
+
+_USED_KEYS: Final = select(_keys.c.caller, _keys.c.key, _keys.c.fingerprint, _keys.c.location).where(
+    pair_among(_keys.c.caller, _keys.c.key, "pairs")
+)
+
+
+def find_keys(session: Session, pairs: Collection[tuple[str, str]]) -> Sequence[AnyRow]:
+    """(caller, key, fingerprint, location) of those idempotency keys that have been used."""
+    return session.execute(_USED_KEYS, {"pairs": list(pairs)}).all()
+
+
+_LIVE: Final = (
+    select(LoginSession.id)
+    .join(User, User.id == LoginSession.user_id)
+    .where(
+        among(LoginSession.__table__.c.id, "sessions"),
+        LoginSession.ended_at.is_(None),
+        LoginSession.expires_at > bindparam("now", type_=Instant()),
+        User.is_active,
     )
-    return session.execute(locked(statement)).all()
-
-
-def find_keys(session: Session, keys: Collection[tuple[str, str]]) -> Sequence[IdempotencyKey]:
-    """Idempotency keys, by (caller, key), that have been used."""
-    pair = tuple_(IdempotencyKey.caller, IdempotencyKey.key)
-    return session.scalars(select(IdempotencyKey).where(pair.in_(keys))).all()
+)
 
 
 def live_sessions(session: Session, session_ids: Collection[str], now: datetime) -> frozenset[str]:
     """Which of these sessions can still be used, by active users."""
-    statement = (
-        select(LoginSession.id)
-        .join(User, User.id == LoginSession.user_id)
-        .where(
-            LoginSession.id.in_(session_ids),
-            LoginSession.ended_at.is_(None),
-            LoginSession.expires_at > now,
-            User.is_active,
-        )
-    )
-    return frozenset(session.scalars(statement))
+    return frozenset(session.scalars(_LIVE, {"sessions": session_ids, "now": now}))
 
 
 def reversed_transfers(session: Session, keys: Collection[int]) -> frozenset[int]:
@@ -158,38 +163,20 @@ def transfers_with_entries(session: Session, transfer_ids: Collection[str]) -> S
     return session.execute(statement).all()
 
 
-def insert_batch(
-    session: Session,
-    *,
-    transfers: Sequence[Mapping[str, Any]],
-    entries: Sequence[Mapping[str, Any]],
-    keys: Sequence[Mapping[str, Any]],
-    audit: Sequence[Mapping[str, Any]],
-) -> None:
-    """The records of a batch, a statement a table."""
-    for table, rows in (
-        (_transfers, transfers),
-        (_entries, entries),
-        (_keys, keys),
-        (_audit, audit),
-    ):
-        if rows:
-            session.connection().execute(insert(table), rows)
+_insert_transfers: Final = BulkInsert(_transfers)
+_insert_entries: Final = BulkInsert(_entries)
+_insert_keys: Final = BulkInsert(_keys)
+_insert_audit: Final = BulkInsert(_audit)
+update_accounts: Final = BulkUpdate(
+    _accounts,
+    found_by=("key", "version"),
+    sets=("balance", "unarranged", "last_sequence", "last_booked_at", "version"),
+)
 
 
-def update_accounts(session: Session, states: Sequence[Mapping[str, Any]]) -> int:
-    """Writes balances back, each where its version is still the one that was read; how many were."""
-    statement = (
-        update(_accounts)
-        .where(_accounts.c.key == bindparam("at_key"), _accounts.c.version == bindparam("at_version"))
-        .values(
-            balance=bindparam("new_balance"),
-            unarranged=bindparam("new_unarranged"),
-            last_sequence=bindparam("new_sequence"),
-            last_booked_at=bindparam("new_booked_at"),
-            version=bindparam("at_version") + 1,
-        )
-    )
-    result = session.connection().execute(statement, states)
-    assert isinstance(result, CursorResult)
-    return result.rowcount
+def insert_batch(session: Session, *, transfers: Rows, entries: Rows, keys: Rows, audit: Rows) -> None:
+    """The records of a batch, a statement a table. Instants are microseconds since 1970."""
+    _insert_transfers(session, transfers)
+    _insert_entries(session, entries)
+    _insert_keys(session, keys)
+    _insert_audit(session, audit)

@@ -1,10 +1,13 @@
 """Accounts and balances, as JSON."""
 
 import enum
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
+from app.core import clock
+from app.db.base import AnyRow
 from app.models import Account
 from app.models.accounts import AccountStatus
 from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
@@ -53,7 +56,7 @@ class AccountOut(ResponseModel):
     created_at: Time
 
     @classmethod
-    def of(cls, account: Account) -> "AccountOut":
+    def of(cls, account: Account | AnyRow) -> "AccountOut":
         assert account.number is not None
         assert account.holder_id is not None
         return cls(
@@ -81,3 +84,20 @@ class BalanceOut(ResponseModel):
     held: Balance | None
     available: Balance | None
     at: Time
+
+    @classmethod
+    def now(cls, account: AnyRow) -> "BalanceOut":
+        return cls(
+            account_id=account.id,
+            currency=account.currency,
+            balance=account.balance,
+            held=account.held,
+            available=account.available,
+            at=clock.now(),
+        )
+
+    @classmethod
+    def then(cls, account_id: str, currency: str, balance: int, at: datetime) -> "BalanceOut":
+        return cls(
+            account_id=account_id, currency=currency, balance=balance, held=None, available=None, at=at
+        )

@@ -11,6 +11,7 @@ from app.core import clock, errors, ids, luhn
 from app.core.access import READERS, may_read
 from app.core.caller import Caller, Role
 from app.core.errors import BankingError
+from app.db.base import AnyRow
 from app.models import Account, AccountHolder
 from app.models.accounts import SYSTEM_KINDS, AccountKind, AccountStatus
 from app.repositories.accounts import AccountFilter, Accounts
@@ -22,15 +23,12 @@ _TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
-    """An account's balance at an instant; `held` and `available` are known for now only."""
+class BookedBalance:
+    """What was booked on an account at an instant."""
 
     account_id: str
     currency: str
     balance: int
-    held: int | None
-    available: int | None
-    at: datetime
 
 
 def open_account(
@@ -128,10 +126,17 @@ def new_number() -> str:
     return digits + luhn.check_digit(digits)
 
 
-def get_account(session: Session, *, caller: Caller, account_id: str) -> Account:
-    """One account; NotFound for unknown ones and for other people's."""
-    known = ids.is_id(ids.ACCOUNT, account_id)
-    return _visible(caller, Accounts(session).by_id(account_id) if known else None)
+def find_accounts(session: Session, asked: Sequence[tuple[Caller, str]]) -> Sequence[AnyRow | BankingError]:
+    """Accounts by id, each for its own caller; NotFound for unknown ones and for other people's."""
+    known = {account_id for _, account_id in asked if ids.is_id(ids.ACCOUNT, account_id)}
+    found = {row.id: row for row in Accounts(session).by_ids(known)} if known else {}
+
+    def seen_by(caller: Caller, row: AnyRow | None) -> AnyRow | BankingError:
+        if row is None or not may_read(caller, row.owner_id):
+            return errors.NotFound.at("account_id")
+        return row
+
+    return [seen_by(caller, found.get(account_id)) for caller, account_id in asked]
 
 
 def _visible(caller: Caller, account: Account | None) -> Account:
@@ -155,15 +160,11 @@ def list_accounts(
     )
 
 
-def get_balance(session: Session, *, caller: Caller, account_id: str, at: datetime | None) -> Balance:
-    """The balance now or, with `at`, as it was booked then; 0 before the account was opened."""
-    account = get_account(session, caller=caller, account_id=account_id)
-    if at is None:
-        return Balance(
-            account.id, account.currency, account.balance, account.held, account.available, clock.now()
-        )
-    booked = Accounts(session).balance_at(account, at)
-    return Balance(account.id, account.currency, booked, None, None, at)
+def get_booked_balance(session: Session, *, caller: Caller, account_id: str, at: datetime) -> BookedBalance:
+    """The balance as it was booked at an instant; 0 before the account was opened."""
+    known = ids.is_id(ids.ACCOUNT, account_id)
+    account = _visible(caller, Accounts(session).by_id(account_id) if known else None)
+    return BookedBalance(account.id, account.currency, Accounts(session).balance_at(account, at))
 
 
 def rename_account(

@@ -51,11 +51,11 @@ def unchanged(client: ApiClient) -> Callable[[Callable[[], httpx.Response]], htt
 
 def test_everybody_is_answered_as_the_table_says(client: ApiClient) -> None:
     served = [line(row) for row in Matrix(World(client), unchanged(client)).rows()]
-    assert served == [line(row) for row in table(DOCUMENT, "Route")]
+    assert sorted(served) == sorted(line(row) for row in table(DOCUMENT, "Route"))
     record("matrix", cells=len(served) * len(CALLERS), differences=0)
 
 
 def test_every_route_is_in_the_table_and_every_row_is_a_route(client: ApiClient) -> None:
     served = [route.name for route in routes(client.app)]
-    assert list(dict.fromkeys(row["Route"] for row in table(DOCUMENT, "Route"))) == served
+    assert {row["Route"] for row in table(DOCUMENT, "Route")} == set(served)
     assert set(REQUESTS) == set(served)

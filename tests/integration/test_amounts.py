@@ -62,10 +62,10 @@ def send(ada: Customer, route: Route, body: dict[str, Any], field: str, token: s
 def test_only_whole_numbers_in_range_are_amounts(client: ApiClient, ada: Customer) -> None:
     bob = customer(client, "bob")
     fields = list(money_fields(client))
-    assert [(route.name, field) for route, field in fields] == [
+    assert {(route.name, field) for route, field in fields} == {
         ("POST /v1/transactions", "amount"),
         ("POST /v1/transfers", "amount"),
-    ]
+    }
     for route, field in fields:
         body = valid_bodies(ada, bob)[route.name]
         for code, tokens in REFUSED.items():

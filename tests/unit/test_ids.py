@@ -1,3 +1,5 @@
+import itertools
+import os
 import threading
 from datetime import timedelta
 
@@ -75,9 +77,27 @@ def test_no_key_is_smaller_than_the_first_of_its_time(monkeypatch: pytest.Monkey
 
 
 def test_one_id_does_not_give_away_the_next() -> None:
-    first, second = ids.uuid7(), ids.uuid7()
-    assert first & (1 << 62) - 1 != second & (1 << 62) - 1
-    assert abs((second & (1 << 62) - 1) - (first & (1 << 62) - 1)) > 2**20
+    chances = []
+    for _ in range(2_000):
+        number = 0
+        for character in ids.new_id(ids.USER)[4:]:
+            number = number * 32 + ids._ALPHABET.index(character)
+        chances.append(number & (1 << 62) - 1)
+    assert len(set(chances)) == 2_000
+    assert min(abs(second - first) for first, second in itertools.pairwise(chances)) > 2**20
+
+
+def test_the_child_of_a_fork_draws_other_ids_than_its_parent() -> None:
+    ids.new_id(ids.USER)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, str(ids._chance.next()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert int(os.read(reading, 100)) != ids._chance.next()
+    os.close(reading)
+    os.close(writing)
 
 
 GOOD = "usr_01kb3y8d4ke5v8m2n6p7q9r0st"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.core import errors
 from app.db.lane import LARGEST_BATCH, Lane
 
 
@@ -26,8 +27,8 @@ class Recorder:
         return [number * 10 for number in batch]
 
 
-def submit_all(lane: Lane[int, Any], numbers: Sequence[int]) -> list[asyncio.Task[Any]]:
-    return [asyncio.create_task(lane.submit(number)) for number in numbers]
+def submit_all(lane: Lane[int, Any], numbers: Sequence[int]) -> list["asyncio.Future[Any]"]:
+    return [lane.submit(number) for number in numbers]
 
 
 async def settle() -> None:
@@ -117,5 +118,27 @@ def test_a_failed_batch_tells_its_own_callers_and_the_next_one_runs() -> None:
         first = await asyncio.gather(*submit_all(lane, [1, 2]), return_exceptions=True)
         assert [type(one) for one in first] == [OSError, OSError]
         assert await lane.submit(3) == 3
+
+    asyncio.run(scenario())
+
+
+def test_when_the_database_is_unavailable_those_who_wait_hear_it_at_once() -> None:
+    gate = asyncio.Event()
+
+    async def run(batch: Sequence[int]) -> list[int]:
+        if not gate.is_set():
+            await gate.wait()
+            raise errors.DatabaseUnavailable()
+        return list(batch)
+
+    async def scenario() -> None:
+        lane: Lane[int, int] = Lane(run)
+        tasks = submit_all(lane, [1])
+        await settle()
+        tasks += submit_all(lane, [2, 3])
+        gate.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(one) for one in found] == [errors.DatabaseUnavailable] * 3
+        assert await lane.submit(4) == 4
 
     asyncio.run(scenario())

@@ -8,16 +8,15 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from app.api.deps import Clerk, CurrentUser, Db, Here, OptionalKey
-from app.api.etags import IfMatch, etag
+from app.api.etags import IfMatch, tagged
 from app.api.filters import AccountsWanted, Boundary, EntriesWanted, past_instant
 from app.api.idempotency import create_once
 from app.api.paging import Page
-from app.api.reading import look
+from app.api.reading import look, look_up
 from app.api.routing import ApiRoute
 from app.api.v1.transactions import answer_page
 from app.core import errors
 from app.core.errors import Detail
-from app.models import Account
 from app.models.accounts import AccountKind
 from app.schemas.accounts import AccountChange, AccountIn, AccountOut, BalanceOut
 from app.schemas.base import PageOf
@@ -71,19 +70,17 @@ async def list_accounts(user: CurrentUser, db: Db, page: Page, wanted: AccountsW
     return page.answer(rows, lambda row: [row.key], AccountOut.of)
 
 
-@router.get("/{account_id}")
-async def get_account(account_id: str, user: CurrentUser, db: Db, response: Response) -> AccountOut:
+@router.get("/{account_id}", response_model=AccountOut)
+async def get_account(account_id: str, user: CurrentUser, db: Db) -> Response:
     """One account, with its balances as of now."""
-    account = await look(
-        db, user, "account.read", accounts.get_account, object_id=account_id, account_id=account_id
-    )
-    return _tagged(account, response)
+    account = await look_up(db, user, "account.read", accounts.find_accounts, account_id)
+    return tagged(AccountOut.of(account), account.version)
 
 
-@router.patch("/{account_id}", responses={412: {}})
+@router.patch("/{account_id}", response_model=AccountOut, responses={412: {}})
 async def rename_account(
-    account_id: str, body: AccountChange, user: Clerk, db: Db, versions: IfMatch, response: Response
-) -> AccountOut:
+    account_id: str, body: AccountChange, user: Clerk, db: Db, versions: IfMatch
+) -> Response:
     """Gives the account a nickname, or takes it away."""
     account = await db.write(
         accounts.rename_account,
@@ -92,7 +89,7 @@ async def rename_account(
         nickname=body.nickname,
         versions=versions,
     )
-    return _tagged(account, response)
+    return tagged(AccountOut.of(account), account.version)
 
 
 @router.get("/{account_id}/balance")
@@ -103,16 +100,20 @@ async def get_balance(
     at: Annotated[Boundary | None, Query(description="An instant, or the end of a day.")] = None,
 ) -> BalanceOut:
     """The balance now or, with `at`, as it was booked then."""
-    balance = await look(
+    instant = past_instant(bank, at)
+    if instant is None:
+        account = await look_up(bank.db, user, "account.read", accounts.find_accounts, account_id)
+        return BalanceOut.now(account)
+    booked = await look(
         bank.db,
         user,
         "account.read",
-        accounts.get_balance,
+        accounts.get_booked_balance,
         object_id=account_id,
         account_id=account_id,
-        at=past_instant(bank, at),
+        at=instant,
     )
-    return BalanceOut.model_validate(balance)
+    return BalanceOut.then(booked.account_id, booked.currency, booked.balance, instant)
 
 
 @router.get("/{account_id}/transactions")
@@ -147,8 +148,3 @@ async def close_account(
         status=200,
         version=lambda account: account.version,
     )
-
-
-def _tagged(account: Account, response: Response) -> AccountOut:
-    response.headers["ETag"] = etag(account.version)
-    return AccountOut.of(account)

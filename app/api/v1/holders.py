@@ -7,12 +7,11 @@ from fastapi.responses import Response
 from starlette.requests import Request
 
 from app.api.deps import Clerk, CurrentUser, Db, OptionalKey
-from app.api.etags import IfMatch, etag
+from app.api.etags import IfMatch, tagged
 from app.api.idempotency import create_once
 from app.api.paging import Page
 from app.api.reading import look
 from app.api.routing import ApiRoute
-from app.models import AccountHolder
 from app.schemas.base import PageOf
 from app.schemas.holders import HolderChange, HolderIn, HolderOut
 from app.services import holders
@@ -44,17 +43,17 @@ async def list_holders(user: CurrentUser, db: Db, page: Page) -> PageOf[HolderOu
     return page.answer(rows, lambda row: [row.id], HolderOut.model_validate)
 
 
-@router.get("/{holder_id}")
-async def get_holder(holder_id: str, user: CurrentUser, db: Db, response: Response) -> HolderOut:
+@router.get("/{holder_id}", response_model=HolderOut)
+async def get_holder(holder_id: str, user: CurrentUser, db: Db) -> Response:
     """One holder; `me` is the caller's own."""
     holder = await look(db, user, "holder.read", holders.get_holder, object_id=holder_id, holder_id=holder_id)
-    return _tagged(holder, response)
+    return tagged(HolderOut.model_validate(holder), holder.version)
 
 
-@router.patch("/{holder_id}", responses={412: {}})
+@router.patch("/{holder_id}", response_model=HolderOut, responses={412: {}})
 async def change_holder(
-    holder_id: str, body: HolderChange, user: Clerk, db: Db, versions: IfMatch, response: Response
-) -> HolderOut:
+    holder_id: str, body: HolderChange, user: Clerk, db: Db, versions: IfMatch
+) -> Response:
     """Customers change their address and phone; staff everything."""
     holder = await db.write(
         holders.change_holder,
@@ -63,9 +62,4 @@ async def change_holder(
         changes=body.changes(),
         versions=versions,
     )
-    return _tagged(holder, response)
-
-
-def _tagged(holder: AccountHolder, response: Response) -> HolderOut:
-    response.headers["ETag"] = etag(holder.version)
-    return HolderOut.model_validate(holder)
+    return tagged(HolderOut.model_validate(holder), holder.version)
