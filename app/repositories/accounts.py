@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
+from app.db.arrays import among
 from app.db.base import AnyRow
 from app.db.locks import locked
 from app.db.statements import insert_or_ignore
@@ -44,7 +45,7 @@ class Accounts:
 
     def by_ids(self, account_ids: Collection[str]) -> Sequence[AnyRow]:
         """Customers' accounts with what is shown of them, as plain rows, which cost less."""
-        return self._session.execute(_SHOWN.where(Account.id.in_(account_ids))).all()
+        return self._session.execute(_BY_IDS, {"ids": list(account_ids)}).all()
 
     def lock(self, account_id: str) -> Account | None:
         """A customer's account, which nobody else changes until the commit."""
@@ -52,10 +53,8 @@ class Accounts:
 
     def key_of(self, account_id: str, *, owner_id: str | None) -> int | None:
         """The key of a customer's account; with `owner_id`, only if it is that user's."""
-        query = select(Account.key).where(Account.id == account_id, Account.holder_id.is_not(None))
-        if owner_id is not None:
-            query = query.where(Account.owner_id == owner_id)
-        return self._session.scalar(query)
+        query = _KEY if owner_id is None else _OWN_KEY
+        return self._session.scalar(query, {"wanted": account_id, "owner": owner_id})
 
     def count_of(self, holder_id: str) -> int:
         """How many accounts a holder has, closed ones included."""
@@ -106,7 +105,7 @@ class Accounts:
         return self._session.scalar(query) or 0
 
 
-_SHOWN: Final = select(
+_BY_IDS: Final = select(
     Account.id,
     Account.number,
     Account.owner_id,
@@ -121,7 +120,11 @@ _SHOWN: Final = select(
     Account.nickname,
     Account.created_at,
     Account.version,
-).where(Account.holder_id.is_not(None))
+).where(among(Account.__table__.c.id, "ids"), Account.holder_id.is_not(None))
+
+
+_KEY: Final = select(Account.key).where(Account.id == bindparam("wanted"), Account.holder_id.is_not(None))
+_OWN_KEY: Final = _KEY.where(Account.owner_id == bindparam("owner"))
 
 
 def _customers() -> Select[Account]:

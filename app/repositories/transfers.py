@@ -4,16 +4,28 @@ A list over several accounts is a union of one index range for each, so a page c
 much history the accounts have.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, case, select, tuple_, union_all
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Integer,
+    String,
+    bindparam,
+    case,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.core import ids
-from app.db.base import AnyRow, AnySelect
+from app.db.base import AnyRow, AnySelect, Instant
 from app.models import Account, AccountHolder, Entry, Transfer
 
 _payer = aliased(Account, name="payer")
@@ -23,8 +35,17 @@ _reversal = aliased(Transfer)
 _TERMS: Final = 200
 
 
+class _Filter:
+    __slots__ = ()
+
+    def given(self) -> dict[str, Any]:
+        """The fields that narrow."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        return {name: value for name, value in values.items() if value is not None}
+
+
 @dataclass(frozen=True, slots=True)
-class TransferFilter:
+class TransferFilter(_Filter):
     """What a list of transfers is narrowed to; None means any."""
 
     kind: str | None = None
@@ -36,7 +57,7 @@ class TransferFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryFilter:
+class EntryFilter(_Filter):
     """What a list of entries is narrowed to; None means any. Ranges are half-open."""
 
     kind: str | None = None
@@ -58,7 +79,7 @@ class Transfers:
 
     def by_id(self, transfer_id: str) -> AnyRow | None:
         """A transfer with its two accounts and what reverses it."""
-        return self._session.execute(_transfers().where(Transfer.id == transfer_id)).one_or_none()
+        return self._session.execute(_TRANSFERS.where(Transfer.id == transfer_id)).one_or_none()
 
     def page(
         self,
@@ -69,25 +90,19 @@ class Transfers:
         limit: int,
     ) -> Sequence[AnyRow]:
         """Transfers from or to these accounts (any, for None), newest first."""
-        before = ids.AFTER_EVERY_KEY if before_key is None else before_key
-        conditions = _transfer_conditions(wanted)
-        query = _transfers()
-        if account_keys is None:
-            query = query.where(Transfer.key < before, *conditions)
-        else:
-            ranges = [
-                _newest_transfers(side, key, before, limit, conditions)
-                for key in account_keys
-                for side in (Transfer.source_key, Transfer.destination_key)
-            ]
-            if not ranges:
-                return []
-            query = query.where(Transfer.key.in_(_newest_keys(_merged(ranges), limit)))
-        return self._session.execute(query.order_by(Transfer.key.desc()).limit(limit)).all()
+        if account_keys is not None and not account_keys:
+            return []
+        given = wanted.given() | {
+            "before": ids.AFTER_EVERY_KEY if before_key is None else before_key,
+            "limit": limit,
+        }
+        number = None if account_keys is None else len(account_keys)
+        query = _transfers_page(frozenset(given), number)
+        return self._session.execute(query, given | _named(account_keys or ())).all()
 
     def entry_by_id(self, entry_id: str) -> AnyRow | None:
         """An entry with its transfer, its account and the other side's holder."""
-        return self._session.execute(_entries().where(Entry.id == entry_id)).one_or_none()
+        return self._session.execute(_ENTRIES.where(Entry.id == entry_id)).one_or_none()
 
     def entries_page(
         self,
@@ -98,16 +113,55 @@ class Transfers:
         limit: int,
     ) -> Sequence[AnyRow]:
         """Entries of these accounts, newest first; `before` is (booked_at, id) of the last one shown."""
-        conditions = _entry_conditions(wanted, before)
-        lines = select(Entry.id, Entry.booked_at).where(*conditions)
-        if wanted.kind is not None:
-            lines = lines.join(Transfer, Transfer.key == Entry.transfer_key)
-        ranges = [_newest_entries(lines, key, limit) for key in account_keys]
-        if not ranges:
+        if not account_keys:
             return []
-        query = _entries().where(Entry.id.in_(_newest_ids(_merged(ranges), limit)))
-        order = (Entry.booked_at.desc(), Entry.id.desc())
-        return self._session.execute(query.order_by(*order).limit(limit)).all()
+        given = wanted.given() | {"limit": limit}
+        if before is not None:
+            given |= {"before_at": before[0], "before_id": before[1]}
+        query = _entries_page(frozenset(given), len(account_keys))
+        return self._session.execute(query, given | _named(account_keys)).all()
+
+
+# A statement of this size takes longer to compose than to run, so each shape is composed once: the
+# filters that are given, and how many accounts there are.
+_SHAPES: Final = 256
+
+
+def _named(account_keys: Sequence[int]) -> dict[str, int]:
+    return {f"account_{place}": key for place, key in enumerate(account_keys)}
+
+
+def _accounts(number: int) -> list[BindParameter[int]]:
+    return [bindparam(f"account_{place}", type_=BigInteger()) for place in range(number)]
+
+
+@lru_cache(maxsize=_SHAPES)
+def _transfers_page(given: Set[str], accounts: int | None) -> AnySelect:
+    conditions, query = _conditions(_OF_TRANSFERS, given), _TRANSFERS
+    if accounts is None:
+        query = query.where(Transfer.key < _BEFORE, *conditions)
+    else:
+        ranges = [
+            _newest_transfers(side, account, conditions)
+            for account in _accounts(accounts)
+            for side in (Transfer.source_key, Transfer.destination_key)
+        ]
+        query = query.where(Transfer.key.in_(_newest_keys(_merged(ranges))))
+    return query.order_by(Transfer.key.desc()).limit(_LIMIT)
+
+
+@lru_cache(maxsize=_SHAPES)
+def _entries_page(given: Set[str], accounts: int) -> AnySelect:
+    lines = select(Entry.id, Entry.booked_at).where(*_conditions(_OF_ENTRIES, given))
+    if "kind" in given:
+        lines = lines.join(Transfer, Transfer.key == Entry.transfer_key)
+    ranges = [_newest_entries(lines, account) for account in _accounts(accounts)]
+    query = _ENTRIES.where(Entry.id.in_(_newest_ids(_merged(ranges))))
+    return query.order_by(Entry.booked_at.desc(), Entry.id.desc()).limit(_LIMIT)
+
+
+def _conditions(known: Mapping[str, ColumnElement[bool]], given: Set[str]) -> list[ColumnElement[bool]]:
+    return [condition for name, condition in known.items() if name in given]
 
 
 def _merged(ranges: list[AnySelect]) -> AnySelect:
@@ -118,115 +172,104 @@ def _merged(ranges: list[AnySelect]) -> AnySelect:
     return select(ranges[0].subquery())
 
 
-def _transfers() -> AnySelect:
-    return (
-        select(
-            Transfer, _payer, _payee, _original.id.label("reverses_id"), _reversal.id.label("reversed_by_id")
-        )
-        .join(_payer, _payer.key == Transfer.source_key)
-        .join(_payee, _payee.key == Transfer.destination_key)
-        .outerjoin(_original, _original.key == Transfer.reverses_key)
-        .outerjoin(_reversal, _reversal.reverses_key == Transfer.key)
-    )
+_TRANSFERS: Final = (
+    select(Transfer, _payer, _payee, _original.id.label("reverses_id"), _reversal.id.label("reversed_by_id"))
+    .join(_payer, _payer.key == Transfer.source_key)
+    .join(_payee, _payee.key == Transfer.destination_key)
+    .outerjoin(_original, _original.key == Transfer.reverses_key)
+    .outerjoin(_reversal, _reversal.reverses_key == Transfer.key)
+)
+_LIMIT: Final = bindparam("limit", type_=Integer())
+_BEFORE: Final = bindparam("before", type_=BigInteger())
 
 
 def _newest_transfers(
     side: InstrumentedAttribute[int],
-    account_key: int,
-    before: int,
-    limit: int,
+    account: BindParameter[int],
     conditions: Sequence[ColumnElement[bool]],
 ) -> AnySelect:
     """The newest transfers on one side of an account: a range of the index (side, key).
 
-    `side = account_key ORDER BY key` would be the same, but leaves a planner free to walk through
+    `side = account ORDER BY key` would be the same, but leaves a planner free to walk through
     everybody's transfers by key until it has found enough of this account's.
     """
     inner = (
         select(Transfer.key)
-        .where(side >= account_key, tuple_(side, Transfer.key) < (account_key, before), *conditions)
+        .where(side >= account, tuple_(side, Transfer.key) < tuple_(account, _BEFORE), *conditions)
         .order_by(side.desc(), Transfer.key.desc())
-        .limit(limit)
+        .limit(_LIMIT)
         .subquery()
     )
     return select(inner.c.key)
 
 
-def _newest_keys(keys: AnySelect, limit: int) -> AnySelect:
+def _newest_keys(keys: AnySelect) -> AnySelect:
     """The largest of them, each once: a transfer between two of the accounts is in both's ranges."""
     column = keys.subquery().c[0]
-    return select(column).distinct().order_by(column.desc()).limit(limit)
+    return select(column).distinct().order_by(column.desc()).limit(_LIMIT)
 
 
-def _transfer_conditions(wanted: TransferFilter) -> list[ColumnElement[bool]]:
-    exact = {
-        Transfer.kind: wanted.kind,
-        Transfer.status: wanted.status,
-        Transfer.external_id: wanted.external_id,
-    }
-    conditions = [column == value for column, value in exact.items() if value is not None]
-    if wanted.payer_owner_id is not None:
-        own = select(Account.key).where(Account.owner_id == wanted.payer_owner_id)
-        conditions.append(Transfer.source_key.in_(own))
-    if wanted.created_from is not None:
-        conditions.append(Transfer.created_at >= wanted.created_from)
-    if wanted.created_before is not None:
-        conditions.append(Transfer.created_at < wanted.created_before)
-    return conditions
+_OF_TRANSFERS: Final[Mapping[str, ColumnElement[bool]]] = {
+    "kind": Transfer.kind == bindparam("kind"),
+    "status": Transfer.status == bindparam("status"),
+    "external_id": Transfer.external_id == bindparam("external_id"),
+    "payer_owner_id": Transfer.source_key.in_(
+        select(Account.key).where(Account.owner_id == bindparam("payer_owner_id"))
+    ),
+    "created_from": Transfer.created_at >= bindparam("created_from"),
+    "created_before": Transfer.created_at < bindparam("created_before"),
+}
 
 
-def _entries() -> AnySelect:
-    """Entries with what a statement line shows; the other side is the transfer's other account."""
-    own, other = aliased(Account), aliased(Account)
-    holder = aliased(AccountHolder)
-    is_payer = Entry.account_key == Transfer.source_key
-    is_other = other.key == case((is_payer, Transfer.destination_key), else_=Transfer.source_key)
-    return (
-        select(
-            Entry,
-            Transfer,
-            own.id.label("account_id"),
-            own.owner_id,
-            own.currency,
-            other.number.label("other_number"),
-            other.kind.label("other_kind"),
-            holder.full_name.label("other_name"),
-        )
-        .join(Transfer, Transfer.key == Entry.transfer_key)
-        .join(own, own.key == Entry.account_key)
-        .join(other, is_other)
-        .outerjoin(holder, holder.id == other.holder_id)
+_own, _other, _holder = aliased(Account), aliased(Account), aliased(AccountHolder)
+_is_payer = Entry.account_key == Transfer.source_key
+_is_other = _other.key == case((_is_payer, Transfer.destination_key), else_=Transfer.source_key)
+# Entries with what a statement line shows; the other side is the transfer's other account.
+_ENTRIES: Final = (
+    select(
+        Entry.id,
+        Entry.amount,
+        Entry.balance_after,
+        Entry.booked_at,
+        Entry.value_date,
+        Transfer.id.label("transfer_id"),
+        Transfer.kind,
+        Transfer.description,
+        _own.id.label("account_id"),
+        _own.owner_id,
+        _own.currency,
+        _other.number.label("other_number"),
+        _other.kind.label("other_kind"),
+        _holder.full_name.label("other_name"),
     )
+    .join(Transfer, Transfer.key == Entry.transfer_key)
+    .join(_own, _own.key == Entry.account_key)
+    .join(_other, _is_other)
+    .outerjoin(_holder, _holder.id == _other.holder_id)
+)
 
 
-def _newest_entries(lines: AnySelect, account_key: int, limit: int) -> AnySelect:
+def _newest_entries(lines: AnySelect, account: BindParameter[int]) -> AnySelect:
     inner = (
-        lines.where(Entry.account_key == account_key).order_by(Entry.booked_at.desc()).limit(limit).subquery()
+        lines.where(Entry.account_key == account).order_by(Entry.booked_at.desc()).limit(_LIMIT).subquery()
     )
     return select(inner.c.id, inner.c.booked_at)
 
 
-def _newest_ids(lines: AnySelect, limit: int) -> AnySelect:
+def _newest_ids(lines: AnySelect) -> AnySelect:
     """The ids of the newest of them, before the rest of each is looked up."""
     columns = lines.subquery().c
-    return select(columns.id).order_by(columns.booked_at.desc(), columns.id.desc()).limit(limit)
+    return select(columns.id).order_by(columns.booked_at.desc(), columns.id.desc()).limit(_LIMIT)
 
 
-def _entry_conditions(wanted: EntryFilter, before: tuple[datetime, str] | None) -> list[ColumnElement[bool]]:
-    ends = (
-        (Entry.booked_at, wanted.booked_from, wanted.booked_before),
-        (Entry.value_date, wanted.value_from, wanted.value_before),
-    )
-    conditions: list[ColumnElement[bool]] = []
-    for column, begin, end in ends:
-        if begin is not None:
-            conditions.append(column >= begin)
-        if end is not None:
-            conditions.append(column < end)
-    if wanted.kind is not None:
-        conditions.append(Transfer.kind == wanted.kind)
-    if before is not None:
-        conditions.append(tuple_(Entry.booked_at, Entry.id) < before)
-        # Said twice for the planner: this one is the range of the index.
-        conditions.append(Entry.booked_at <= before[0])
-    return conditions
+_OF_ENTRIES: Final[Mapping[str, ColumnElement[bool]]] = {
+    "kind": Transfer.kind == bindparam("kind"),
+    "booked_from": Entry.booked_at >= bindparam("booked_from"),
+    "booked_before": Entry.booked_at < bindparam("booked_before"),
+    "value_from": Entry.value_date >= bindparam("value_from"),
+    "value_before": Entry.value_date < bindparam("value_before"),
+    "before_id": tuple_(Entry.booked_at, Entry.id)
+    < tuple_(bindparam("before_at", type_=Instant()), bindparam("before_id", type_=String())),
+    # Said twice for the planner: this one is the range of the index.
+    "before_at": Entry.booked_at <= bindparam("before_at"),
+}

@@ -1,7 +1,7 @@
 """Transactions (entries of an account), as JSON."""
 
 import enum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -56,45 +56,47 @@ class TransactionOut(ResponseModel):
     value_date: DateOut
 
     @classmethod
-    def of_row(cls, row: AnyRow) -> "TransactionOut":
-        entry, transfer = row.Entry, row.Transfer
-        return cls(
-            id=entry.id,
-            account_id=row.account_id,
-            transfer_id=transfer.id,
-            type=transfer.kind,
-            amount=entry.amount,
-            currency=row.currency,
-            balance_after=entry.balance_after,
-            description=transfer.description,
-            counterparty=_counterparty(row.other_kind, row.other_name, row.other_number),
-            booked_at=entry.booked_at,
-            value_date=entry.value_date,
-        )
-
-    @classmethod
     def of_posting(cls, posted: Posted, *, is_deposit: bool) -> "TransactionOut":
         """The customer's side of a deposit or withdrawal."""
         side = posted.sides[1 if is_deposit else 0]
-        return cls(
-            id=side.entry_id,
-            account_id=side.account_id,
-            transfer_id=posted.row["id"],
-            type=posted.row["kind"],
-            amount=side.amount,
-            currency=posted.row["currency"],
-            balance_after=side.balance_after,
-            description=posted.row["description"],
-            counterparty=_counterparty("cash", None, None),
-            booked_at=posted.row["booked_at"],
-            value_date=side.value_date,
+        return cls.model_validate(
+            {
+                "id": side.entry_id,
+                "account_id": side.account_id,
+                "transfer_id": posted.row["id"],
+                "type": posted.row["kind"],
+                "amount": side.amount,
+                "currency": posted.row["currency"],
+                "balance_after": side.balance_after,
+                "description": posted.row["description"],
+                "counterparty": _counterparty("cash", None, None),
+                "booked_at": posted.row["booked_at"],
+                "value_date": side.value_date,
+            }
         )
 
 
-def _counterparty(kind: str, name: str | None, number: str | None) -> Counterparty:
+def fields_of(row: AnyRow) -> dict[str, Any]:
+    """The fields of a TransactionOut, off a row of a list."""
+    return {
+        "id": row.id,
+        "account_id": row.account_id,
+        "transfer_id": row.transfer_id,
+        "type": row.kind,
+        "amount": row.amount,
+        "currency": row.currency,
+        "balance_after": row.balance_after,
+        "description": row.description,
+        "counterparty": _counterparty(row.other_kind, row.other_name, row.other_number),
+        "booked_at": row.booked_at,
+        "value_date": row.value_date,
+    }
+
+
+def _counterparty(kind: str, name: str | None, number: str | None) -> dict[str, str | None]:
     if kind not in CUSTOMER_KINDS or number is None:
-        return Counterparty(name=kind, account_number=None)
-    return Counterparty(name=_initials(name or ""), account_number=f"****{number[-4:]}")
+        return {"name": kind, "account_number": None}
+    return {"name": _initials(name or ""), "account_number": f"****{number[-4:]}"}
 
 
 def _initials(name: str) -> str:

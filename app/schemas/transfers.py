@@ -69,26 +69,28 @@ class TransferOut(ResponseModel):
     def of_posting(cls, posted: Posted) -> "TransferOut":
         """As its first answer told it, to whoever made it."""
         row = posted.row
-        return cls(
-            id=row["id"],
-            status=row["status"],
-            kind=row["kind"],
-            source_account_id=row["source_id"],
-            destination_account_id=row["destination_id"],
-            amount=row["amount"],
-            currency=row["currency"],
-            description=row["description"],
-            external_id=row["external_id"],
-            metadata=row["metadata"],
-            created_at=row["created_at"],
-            booked_at=row["booked_at"],
-            reverses_id=row["reverses_id"],
-            reversed_by_id=None,
-            source_balances=SourceBalances(
-                balance=row["source_balance"],
-                held=row["source_held"],
-                available=row["source_available"],
-            ),
+        return cls.model_validate(
+            {
+                "id": row["id"],
+                "status": row["status"],
+                "kind": row["kind"],
+                "source_account_id": row["source_id"],
+                "destination_account_id": row["destination_id"],
+                "amount": row["amount"],
+                "currency": row["currency"],
+                "description": row["description"],
+                "external_id": row["external_id"],
+                "metadata": row["metadata"],
+                "created_at": row["created_at"],
+                "booked_at": row["booked_at"],
+                "reverses_id": row["reverses_id"],
+                "reversed_by_id": None,
+                "source_balances": {
+                    "balance": row["source_balance"],
+                    "held": row["source_held"],
+                    "available": row["source_available"],
+                },
+            }
         )
 
     @classmethod

@@ -260,5 +260,5 @@ def test_a_page_over_many_accounts_is_the_newest_of_all(history: History) -> Non
 
 
 def _id(row: Any) -> str:
-    found: str = row.Transfer.id if not hasattr(row, "Entry") else row.Entry.id
+    found: str = row.Transfer.id if hasattr(row, "Transfer") else row.id
     return found

@@ -55,8 +55,8 @@ async def open_account(
     )
 
 
-@router.get("", responses={404: {}})
-async def list_accounts(user: CurrentUser, db: Db, page: Page, wanted: AccountsWanted) -> PageOf[AccountOut]:
+@router.get("", response_model=PageOf[AccountOut], responses={404: {}})
+async def list_accounts(user: CurrentUser, db: Db, page: Page, wanted: AccountsWanted) -> Response:
     """The caller's accounts, or every customer's for staff."""
     rows = await look(
         db,
@@ -67,7 +67,7 @@ async def list_accounts(user: CurrentUser, db: Db, page: Page, wanted: AccountsW
         after=page.position,
         limit=page.limit + 1,
     )
-    return page.answer(rows, lambda row: [row.key], AccountOut.of)
+    return page.answer(PageOf[AccountOut], rows, lambda row: [row.key], AccountOut.of)
 
 
 @router.get("/{account_id}", response_model=AccountOut)
@@ -116,10 +116,10 @@ async def get_balance(
     return BalanceOut.then(booked.account_id, booked.currency, booked.balance, instant)
 
 
-@router.get("/{account_id}/transactions")
+@router.get("/{account_id}/transactions", response_model=PageOf[TransactionOut])
 async def list_account_transactions(
     account_id: str, user: CurrentUser, db: Db, page: Page, wanted: EntriesWanted
-) -> PageOf[TransactionOut]:
+) -> Response:
     """The posted entries of one account, newest first."""
     rows = await look(
         db,

@@ -98,11 +98,11 @@ async def get_me(user: CurrentUser, db: Db) -> UserOut:
     return UserOut.of(profile.user, holder_id=profile.holder_id)
 
 
-@router.get("/sessions")
-async def list_sessions(user: CurrentUser, db: Db, page: Page) -> PageOf[SessionOut]:
+@router.get("/sessions", response_model=PageOf[SessionOut])
+async def list_sessions(user: CurrentUser, db: Db, page: Page) -> Response:
     """The user's live sessions, newest first."""
     rows = await db.read(auth.list_sessions, caller=user, after=page.position, limit=page.limit + 1)
-    return page.answer(rows, lambda row: [row.id], lambda row: _session_out(row, user))
+    return page.answer(PageOf[SessionOut], rows, lambda row: [row.id], lambda row: _session_out(row, user))
 
 
 @router.delete("/sessions/{session_id}", status_code=204)

@@ -34,13 +34,13 @@ async def create_holder(request: Request, body: HolderIn, user: Clerk, key: Opti
     )
 
 
-@router.get("")
-async def list_holders(user: CurrentUser, db: Db, page: Page) -> PageOf[HolderOut]:
+@router.get("", response_model=PageOf[HolderOut])
+async def list_holders(user: CurrentUser, db: Db, page: Page) -> Response:
     """The caller's own holder, or every holder for staff."""
     rows = await look(
         db, user, "holder.list", holders.list_holders, after=page.position, limit=page.limit + 1
     )
-    return page.answer(rows, lambda row: [row.id], HolderOut.model_validate)
+    return page.answer(PageOf[HolderOut], rows, lambda row: [row.id], HolderOut.model_validate)
 
 
 @router.get("/{holder_id}", response_model=HolderOut)

@@ -18,7 +18,7 @@ from app.ledger.commands import BankAccount, OwnAccount, PostTransfer
 from app.models.accounts import AccountKind
 from app.models.transfers import TransferKind
 from app.schemas.base import PageOf
-from app.schemas.transactions import FundingType, TransactionIn, TransactionOut
+from app.schemas.transactions import FundingType, TransactionIn, TransactionOut, fields_of
 from app.services import transactions
 
 router = APIRouter(prefix="/v1/transactions", tags=["transactions"], route_class=ApiRoute)
@@ -47,10 +47,10 @@ async def create_transaction(
     return created(made, f"/v1/transactions/{made.id}", posted)
 
 
-@router.get("", responses={404: {}})
+@router.get("", response_model=PageOf[TransactionOut], responses={404: {}})
 async def list_transactions(
     user: CurrentUser, db: Db, page: Page, wanted: EntriesWanted, account_id: AccountId = None
-) -> PageOf[TransactionOut]:
+) -> Response:
     """The posted entries of the caller's accounts, newest first. Staff name the account."""
     rows = await look(
         db,
@@ -66,12 +66,13 @@ async def list_transactions(
     return answer_page(page, rows)
 
 
-def answer_page(page: PageRequest, rows: Sequence[AnyRow]) -> PageOf[TransactionOut]:
+def answer_page(page: PageRequest, rows: Sequence[AnyRow]) -> Response:
     """A page of entries; the position of one is when it was booked, and its id."""
     return page.answer(
+        PageOf[TransactionOut],
         rows,
-        lambda row: [clock.to_micros(row.Entry.booked_at), row.Entry.id],
-        TransactionOut.of_row,
+        lambda row: [clock.to_micros(row.booked_at), row.id],
+        fields_of,
     )
 
 
@@ -86,4 +87,4 @@ async def get_transaction(transaction_id: str, user: CurrentUser, db: Db) -> Tra
         object_id=transaction_id,
         transaction_id=transaction_id,
     )
-    return TransactionOut.of_row(row)
+    return TransactionOut.model_validate(fields_of(row))

@@ -61,10 +61,10 @@ async def reverse_transfer(
     return created(made, f"/v1/transfers/{made.id}", posted)
 
 
-@router.get("", responses={404: {}})
+@router.get("", response_model=PageOf[TransferOut], responses={404: {}})
 async def list_transfers(
     user: CurrentUser, db: Db, page: Page, wanted: TransfersWanted, account_id: AccountId = None
-) -> PageOf[TransferOut]:
+) -> Response:
     """Transfers from or to the caller's accounts, newest first; everybody's for staff."""
     rows = await look(
         db,
@@ -77,7 +77,9 @@ async def list_transfers(
         after=page.position,
         limit=page.limit + 1,
     )
-    return page.answer(rows, lambda row: [row.Transfer.key], lambda row: _seen_by(user, row))
+    return page.answer(
+        PageOf[TransferOut], rows, lambda row: [row.Transfer.key], lambda row: _seen_by(user, row)
+    )
 
 
 @router.get("/{transfer_id}")
