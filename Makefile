@@ -6,7 +6,7 @@ HOST = 127.0.0.1
 PORT = 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test prove sweep serializable crash reliability demo lint format audit image lock
+.PHONY: help setup run test prove fuzz sweep serializable crash reliability demo lint format audit image lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ test: setup ## The whole suite, on SQLite and on PostgreSQL
 
 prove: setup ## Random histories against the model: COMMANDS=50000 a database, SEED=1
 	$(BIN)/pytest --no-cov -q -n 2 --hypothesis-profile=prove tests/model
+
+fuzz: setup ## Hostile requests to every place of every route: SEED=1
+	FUZZ=long $(BIN)/pytest --no-cov -q -n 2 tests/fuzz
 
 sweep: setup ## Let each statement and COMMIT of every write fail in every way
 	SWEEP=thorough $(BIN)/pytest --no-cov -q -n 2 tests/sweep

@@ -1,15 +1,22 @@
-"""`python -m reliability`: every row of the report; with ROW=kills or ROW=kills,races those."""
+"""`python -m reliability`: every row of the report; with ROW=kills or ROW=kills,races those.
+
+With files, `python -m reliability ../other/report.json`, nothing runs: their runs are taken in.
+"""
 
 import os
 import secrets
 import sys
+from pathlib import Path
 
 from reliability import runs
 from reliability.rows import ROWS, find
 
 
 def main() -> int:
-    """Runs the rows that ROW names."""
+    """Runs the rows that ROW names, or takes in other reports."""
+    if others := [Path(name) for name in sys.argv[1:]]:
+        runs.take_in(others)
+        return 0
     names = [name for name in os.environ.get("ROW", "").split(",") if name.strip()]
     try:
         rows = [find(name) for name in names] or list(ROWS)

@@ -95,6 +95,7 @@ _HEAD: Final = """# Reliability
 Written by `make reliability` from [report.json](report.json); every run adds to it. One row alone:
 `ROW=kills make reliability`. Longer: `KILLS=500 ROW=kills make reliability`, `ROUNDS=10 ROW=races make
 reliability`. A run that is interrupted keeps what it had done, and kills go on where they stopped.
+`python -m reliability FILE` runs nothing: it takes in the runs of another branch's or machine's report.json.
 What none of this tries is in the [README](../README.md#what-was-not-tested).
 
 """

@@ -42,6 +42,15 @@ def add(report: Report, run: Mapping[str, Any], lines: Iterable[Line]) -> None:
         entry["totals"] = _totals(find(name), entry["runs"])
 
 
+def take_in(report: Report, other: Report) -> None:
+    """Adds the runs of another report, after those that are here; what both have counts once."""
+    for name, entry in other.items():
+        own = report.setdefault(name, {"runs": []})
+        ids = {run["id"] for run in own["runs"]}
+        own["runs"] += [run for run in entry["runs"] if run["id"] not in ids]
+        own["totals"] = _totals(find(name), own["runs"])
+
+
 def together(lines: Iterable[Line]) -> dict[str, Any]:
     """Numbers added up (`..._max`: the largest, `..._percent`: the smallest), texts listed."""
     counts: dict[str, Any] = {}

@@ -33,7 +33,7 @@ class Row:
 
 
 _CRASH: Final = "python -m tests.crash --kills ${KILLS:-20}"
-_FUZZ: Final = "make fuzz"
+_FUZZ: Final = "make fuzz SEED=${SEED:-1}"
 _MUTANTS: Final = "make mutants"
 
 ROWS: Final = (

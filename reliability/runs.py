@@ -32,6 +32,17 @@ def update_report(about: dict[str, Any], lines: Sequence[dict[str, Any]]) -> Non
         page.write(known)
 
 
+def take_in(others: Sequence[Path]) -> None:
+    """Adds the runs of other reports, such as those of another branch or machine."""
+    SPOOL.mkdir(parents=True, exist_ok=True)
+    with FileLock(SPOOL / "lock"):
+        known = report.load()
+        for path in others:
+            report.take_in(known, json.loads(path.read_text("utf-8")))
+        report.save(known)
+        page.write(known)
+
+
 def run(rows: Sequence[Row], spool: Path = SPOOL, update: Update = update_report) -> bool:
     """Runs the commands of these rows, each once, and adds what they record. Whether all went well."""
     spool.mkdir(parents=True, exist_ok=True)

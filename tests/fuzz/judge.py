@@ -61,6 +61,7 @@ class Judge:
         refused = {(actor, row["Route"]) for row in rows for actor in ACTORS if row[actor] == "403"}
         self.forbidden = refused - allowed
         self.seen: Counter[int] = Counter()
+        self.undocumented = 0
 
     def verdict(self, actor: str, route: Route, place: Place, value: Value) -> set[int] | None:
         """The statuses that are right; None where the file says nothing."""
@@ -111,9 +112,27 @@ class Judge:
             return None if value.group == "text_surrogate" else 422
         return verdict
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """For the report."""
+        refused = sum(count for status, count in self.seen.items() if 400 <= status < 500)
+        errors = sum(count for status, count in self.seen.items() if status >= 500)
+        return {
+            "bad_inputs": self.seen.total(),
+            "refused": refused,
+            "server_errors": errors,
+            "undocumented": self.undocumented,
+        }
+
+    def count(self, answer: Answer, route: Route, place: Place) -> Answer:
+        """Takes the answer down, whatever it is."""
+        self.seen[answer.status] += 1
+        no_method = place.kind == "method" and answer.status == 405
+        self.undocumented += not no_method and str(answer.status) not in route.operation["responses"]
+        return answer
+
     def check(self, answer: Answer, route: Route, place: Place, value: Value) -> None:
         """The rules for every answer, whatever was sent."""
-        self.seen[answer.status] += 1
         told = f"{route.name}, {place.name}: {value} -> {answer.status} {answer.body[:300]!r}"
         assert answer.status < 500, told
         assert answer.status != 429, told

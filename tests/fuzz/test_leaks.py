@@ -193,17 +193,23 @@ def test_no_secret_is_where_it_should_not_be(
     assert canaries.kept & marks_in(database)
 
     secrets = {PASSWORD, "another good one", SECRET, *remote.tokens}
-    for where, content in everywhere.items():
-        assert leaked(secrets, content) == set(), where
-        assert leaked({MARK}, content.replace(MARK.encode(), b"")) == set(), where
-    assert b"$argon2" not in log + answers + refusals
-    assert marks_in(log) | marks_in(refusals) <= canaries.logged
-    assert marks_in(answers) | marks_in(database) <= canaries.kept | canaries.logged
+    found = {(where, one) for where, content in everywhere.items() for one in leaked(secrets, content)}
+    # The values stand there by themselves where they may: what counts are their disguises.
+    found |= {
+        (where, MARK)
+        for where, content in everywhere.items()
+        if leaked({MARK}, content.replace(MARK.encode(), b""))
+    }
+    found |= {("log or refusals", one) for one in (marks_in(log) | marks_in(refusals)) - canaries.logged}
+    kept = canaries.kept | canaries.logged
+    found |= {("answers or database", one) for one in (marks_in(answers) | marks_in(database)) - kept}
     searched = sum(len(content) for content in everywhere.values())
     count, backend = next(canaries.numbers) + len(secrets), settings.url.get_backend_name()
+    record("leaks", secrets=count, bytes_searched=searched, leaked=len(found), database=backend)
+    assert found == set()
+    assert b"$argon2" not in log + answers + refusals
     with capsys.disabled():
         print(f"\n{backend}: {count} secrets looked for in {searched:,} bytes")
-    record("leaks", secrets=count, bytes_searched=searched, leaked=0, database=backend)
 
 
 @pytest.mark.parametrize("before", [b"", b"a", b"ab"])

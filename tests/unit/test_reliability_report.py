@@ -63,6 +63,19 @@ def test_a_run_that_failed_or_found_something_is_shown_as_such() -> None:
     assert "FAILED" in page.render(known)
 
 
+def test_a_report_takes_in_the_runs_of_another_once() -> None:
+    known: report.Report = {}
+    other: report.Report = {}
+    report.add(known, RUN, [kills(20)])
+    report.add(other, RUN, [kills(20)])
+    report.add(other, RUN | {"id": "b", "passed": False}, [kills(5), {"row": "mutants", "survived": 3}])
+    for _ in range(2):
+        report.take_in(known, other)
+    assert [run["id"] for run in known["kills"]["runs"]] == ["a", "b"]
+    assert (totals(known)["kills"], known["kills"]["totals"]["failed_runs"]) == (25, 1)
+    assert totals(known, "mutants") == {"survived": 3}
+
+
 @pytest.mark.parametrize(
     ("name", "row"),
     [
