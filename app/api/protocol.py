@@ -68,7 +68,8 @@ class BoundedHttp(HttpToolsProtocol):
         super().data_received(data)
         if not self._in_head:
             self._expect()
-        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
+        if self._in_head:
+            self._head_bytes += len(data)
         if self._head_bytes > _LONGEST_HEAD and not self.transport.is_closing():
             self._refuse(errors.HeadersTooLarge())
 
@@ -79,6 +80,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
+        self._head_bytes = 0
         self._deadline = None
         super().on_message_complete()
 

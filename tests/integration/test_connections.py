@@ -139,6 +139,14 @@ def test_an_idle_connection_between_two_requests_is_kept(connect: Callable[[], s
             time.sleep(3 * PATIENCE)
 
 
+def test_a_connection_may_carry_any_number_of_requests(connect: Callable[[], socket.socket]) -> None:
+    request = GET + b"X-Padding: " + b"x" * 8_000 + b"\r\n\r\n"
+    with connect() as connection:
+        for _ in range(2 * protocol._LONGEST_HEAD // len(request)):
+            connection.sendall(request)
+            assert read_answer(connection).startswith(b"HTTP/1.1 200")
+
+
 def test_too_many_connections_are_told_and_far_too_many_closed(sqlite_template: Path, tmp_path: Path) -> None:
     (tmp_path / "bank.db").write_bytes(sqlite_template.read_bytes())
     # 200 files: 72 connections are served, 64 more are answered.
