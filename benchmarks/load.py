@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -56,9 +56,6 @@ class Outcome:
     dropped: int = 0
 
 
-Watch = Callable[[Request, bytes], None]
-
-
 class _Connection:
     __slots__ = ("began", "buffer", "request", "socket", "supply", "unsent")
 
@@ -98,7 +95,6 @@ def run(
     streams: Sequence[Stream],
     seconds: float,
     warm_up: float = 0.0,
-    watch: Watch | None = None,
 ) -> Outcome:
     """Sends the streams to 127.0.0.1:port. What comes in the warm-up is answered but not measured.
 
@@ -108,7 +104,7 @@ def run(
     gc.collect()
     gc.freeze()
     gc.disable()
-    load = _Load(port, streams, seconds, warm_up, watch)
+    load = _Load(port, streams, seconds, warm_up)
     try:
         return load.run()
     finally:
@@ -117,12 +113,15 @@ def run(
         gc.unfreeze()
 
 
+def is_missing(port: int, request: Request) -> bool:
+    """Whether the server has no such endpoint: 404, or 405 where the path is one of another method."""
+    answers = run(port, [Stream(iter((request,)), 1)], _PATIENCE).answers
+    return {answer.rpartition(" ")[2] for answer in answers} <= {"404", "405"}
+
+
 class _Load:
-    def __init__(
-        self, port: int, streams: Sequence[Stream], seconds: float, warm_up: float, watch: Watch | None
-    ) -> None:
+    def __init__(self, port: int, streams: Sequence[Stream], seconds: float, warm_up: float) -> None:
         self._epoll = select.epoll()
-        self._watch = watch
         self._in_flight = 0
         self._outcome = Outcome(seconds)
         self._supplies = [_Supply(stream, port) for stream in streams]
@@ -234,8 +233,6 @@ class _Load:
         self._outcome.answers[name] += 1
         if status != request.status or request.proof not in answer:
             self._outcome.unexpected[name] += 1
-        if self._watch is not None:
-            self._watch(request, answer)
         paced = connection.supply.paced
         # A closed loop counts what ends in the measured time, a constant rate what was to begin in it.
         if self._from <= (connection.began if paced else now) < self._until:
