@@ -7,12 +7,11 @@ have so many transfers. A part is written to build/benchmarks, only the whole to
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
-from benchmarks import facts, page, results, table
+from benchmarks import facts, page, results, systems, table
 from benchmarks.cells import Bench, CellFailed, CellId, Measured
 from benchmarks.databases import databases
 from benchmarks.table import Cell
@@ -33,11 +32,12 @@ def main() -> int:
         print(f"CELLS={error.args[0]}: the cells are {names}", file=sys.stderr)
         return 2
     rounds, seconds = int(os.environ.get("ROUNDS", "3")), float(os.environ.get("SECONDS", "3"))
+    systems.take_our_core()
     with databases(FOLDER) as made:
         about = facts.describe(made.folder, rounds=rounds, seconds=seconds, grown=grown)
         measured = run(Bench(made, seconds, _WARM_UP), cells, rounds)
     found = about | {"cells": summarized(measured)}
-    write(found, FOLDER if words else page.HERE)
+    page.write(found, FOLDER / page.RECORD.name if words else page.RECORD)
     if not words:
         page.write_readme(found)
     print(f"\n{page.ratios(found)}")
@@ -79,12 +79,6 @@ def summarized(measured: dict[CellId, list[Measured]]) -> list[dict[str, Any]]:
         {"name": name, "database": database, **results.summary(rounds), "rounds": rounds}
         for (name, database), rounds in measured.items()
     ]
-
-
-def write(found: dict[str, Any], folder: Path) -> None:
-    """The record and the page."""
-    results.save(found, folder / "results.json")
-    (folder / "results.md").write_text(page.render(found), "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from benchmarks import load, systems
 from benchmarks.cells import CLIENTS, Bench, CellFailed, CellId, Measured, judge
 from benchmarks.databases import POSTGRESQL, SQLITE
 from benchmarks.load import Stream
-from benchmarks.world import ACCOUNTS
 
 _RAW: Final = (sys.executable, "-m", "benchmarks.raw")
 _FUNCTION: Final = Path(__file__).with_name("bare.sql")
@@ -61,7 +60,10 @@ class RawCell:
 
 @dataclass(frozen=True)
 class PgbenchCell:
-    """PostgreSQL by itself: a function a transfer, called by pgbench on the load generator's core."""
+    """PostgreSQL by itself: a function a transfer, called by pgbench on the load generator's core.
+
+    `source` is the number of the source as pgbench finds it, from 1 on; {accounts} is how many there are.
+    """
 
     name: str
     source: str
@@ -74,7 +76,8 @@ class PgbenchCell:
     def measure(self, bench: Bench) -> Measured:
         folder = bench.databases.folder
         script = folder / "bare.pgbench"
-        script.write_text(_SCRIPT.format(source=self.source, accounts=ACCOUNTS))
+        accounts = len(bench.databases.world(self.id.database).accounts)
+        script.write_text(_SCRIPT.format(source=self.source.format(accounts=accounts), accounts=accounts))
         with bench.databases.copy(self.id.database) as url:
             bench.databases.execute(url, _FUNCTION.read_text("utf-8"))
             told = bench.databases.pgbench(

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from benchmarks import systems
 from benchmarks.grow import fill
-from benchmarks.world import World, populate
+from benchmarks.world import ACCOUNTS, World, populate
 
 with warnings.catch_warnings():
     # It looks for a runtime folder that containers do not have.
@@ -33,8 +33,9 @@ _DURABLE: Final = ("fsync", "synchronous_commit", "full_page_writes")
 class Databases:
     """SQLite files in a folder and a PostgreSQL server of its own, with the settings it comes with."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, accounts: int = ACCOUNTS) -> None:
         self.folder = folder
+        self._accounts = accounts
         self._numbers = itertools.count()
         self._server: Any = None
         # database -> who is in its template
@@ -57,7 +58,7 @@ class Databases:
             url = self._create(database, "template")
             systems.bank("migrate", url, self.folder)
             with systems.serving(systems.SERVICE, url, self.folder) as port:
-                self._worlds[database] = populate(port)
+                self._worlds[database] = populate(port, self._accounts)
             systems.bank("verify", url, self.folder)
             self._settle(database, "template")
         return self._worlds[database]

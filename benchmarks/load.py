@@ -178,7 +178,7 @@ class _Load:
         for supply in self._supplies:
             while supply.paced and supply.idle and supply.due < self._until:
                 now = time.perf_counter()
-                if supply.due > now:
+                if supply.due > now or now >= self._until:
                     break
                 if now - supply.due > _PUNCTUAL:
                     self._outcome.late += 1

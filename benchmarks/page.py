@@ -5,10 +5,11 @@ from typing import Any, Final
 
 from benchmarks.cells import CellId, Measured
 from benchmarks.databases import POSTGRESQL, SQLITE
-from benchmarks.results import RATIOS, Results, cells_of, ratio_of
+from benchmarks.results import RATIOS, Results, cells_of, ratio_of, save
 from reliability.report import ROOT
 
-HERE: Final = ROOT / "benchmarks"
+RECORD: Final = ROOT / "benchmarks" / "results.json"
+PAGE: Final = RECORD.with_suffix(".md")
 README: Final = ROOT / "README.md"
 _BEGIN: Final = "<!-- made by make bench: begin -->\n"
 _END: Final = "<!-- made by make bench: end -->\n"
@@ -24,7 +25,13 @@ _SHORT: Final = {
 NOT_YET: Final = "Not measured yet: `make bench`.\n"
 
 
-def write_readme(results: Results | None, readme: Path = README) -> None:
+def write(results: Results, record: Path) -> None:
+    """Writes the record, and the page beside it."""
+    save(results, record)
+    record.with_suffix(".md").write_text(render(results), "utf-8")
+
+
+def write_readme(results: Results, readme: Path = README) -> None:
     """Writes the short form between its marks."""
     text = readme.read_text("utf-8")
     head, rest = text.split(_BEGIN)

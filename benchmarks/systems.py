@@ -22,28 +22,30 @@ TRIVIAL: Final = (sys.executable, "-m", "benchmarks.trivial", "{port}")
 CEILING: Final = (sys.executable, "-m", "benchmarks.ceiling", "{port}")
 ORM: Final = (sys.executable, "-m", "benchmarks.orm", "{port}")
 
+_USABLE: Final = sorted(os.sched_getaffinity(0))
 # One for all, so that a token of one server is good at every other one.
 _SECRET: Final = secrets.token_urlsafe(32)
 
 
 def cores() -> tuple[int, int]:
     """The core under test and the load generator's; the same one where there is no second."""
-    usable = sorted(os.sched_getaffinity(0) | _FIRST)
-    return usable[0], usable[min(1, len(usable) - 1)]
+    return _USABLE[0], _USABLE[min(1, len(_USABLE) - 1)]
 
 
-_FIRST: Final = os.sched_getaffinity(0)
+def take_our_core() -> None:
+    """Keeps this process, which makes the load, on the core that is not under test."""
+    os.sched_setaffinity(0, {cores()[1]})
 
 
 @contextmanager
 def under_test() -> Iterator[None]:
-    """Processes that are started in this block run on the core under test; they inherit it."""
-    tested, ours = cores()
-    os.sched_setaffinity(0, {tested})
+    """Processes that are started in this block run on the core under test: they inherit it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cores()[0]})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, {ours})
+        os.sched_setaffinity(0, before)
 
 
 def environment(database_url: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from benchmarks.cells import CLIENTS, Bench, CellFailed, CellId, HttpCell, Measu
 from benchmarks.databases import POSTGRESQL, SQLITE
 from benchmarks.load import Request, Stream
 from benchmarks.workloads import Workloads
-from benchmarks.world import ACCOUNTS, PASSWORD
+from benchmarks.world import PASSWORD
 
 DATABASES: Final = (SQLITE, POSTGRESQL)
 NOTHING_POSTED: Final = CellId("no-database-post", SQLITE)
@@ -53,7 +53,7 @@ def cells(grown: int = 0) -> list[Cell]:
         *(cell for database in DATABASES for cell in _service(database, grown)),
         RawCell(1),
         RawCell(64),
-        PgbenchCell("uniform", source=f"random(1, {ACCOUNTS})"),
+        PgbenchCell("uniform", source="random(1, {accounts})"),
         PgbenchCell("hot-source", source="1"),
     ]
 

@@ -50,7 +50,7 @@ def http(method: str, path: str, headers: Mapping[str, str], body: Any = None) -
     return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content
 
 
-def populate(port: int) -> World:
+def populate(port: int, accounts: int = ACCOUNTS) -> World:
     """Signs the owners up, opens and funds the accounts, and moves money among the first of them."""
     world = World()
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
@@ -63,7 +63,7 @@ def populate(port: int) -> World:
         _ask(connection, "/v1/account-holders", person, token)
         world.emails.append(email)
         world.tokens.append(token)
-        for _ in range(ACCOUNTS // OWNERS):
+        for _ in range(accounts // OWNERS):
             made = _ask(connection, "/v1/accounts", {"type": "checking", "currency": CURRENCY}, token)
             world.accounts.append(Account(made["id"], made["number"], owner))
     connection.close()
