@@ -80,9 +80,9 @@ class PgbenchCell:
         script.write_text(_SCRIPT.format(source=self.source.format(accounts=accounts), accounts=accounts))
         with bench.databases.copy(self.id.database) as url:
             bench.databases.execute(url, _FUNCTION.read_text("utf-8"))
-            told = bench.databases.pgbench(
-                url, ("-n", "-M", "prepared", "-c", "16", "-T", str(round(bench.seconds)), "-f", str(script))
-            )
+            seconds = str(max(1, round(bench.seconds)))
+            options = ("-n", "-M", "prepared", "-c", "16", "-T", seconds, "-f", str(script))
+            told = bench.databases.pgbench(url, options)
             systems.bank("verify", url, folder)
         rate, failed = re.search(r"tps = ([\d.]+)", told), re.search(r"failed transactions: (\d+)", told)
         if rate is None or failed is None or failed[1] != "0":

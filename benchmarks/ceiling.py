@@ -75,7 +75,8 @@ def build() -> FastAPI:
 
 
 def _place(routes: list[Any], path: str) -> int:
-    return next(number for number, route in enumerate(routes) if getattr(route, "path", None) == path)
+    found = (number for number, route in enumerate(routes) if getattr(route, "path", None) == path)
+    return next(found, len(routes))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ def describe(folder: Path, *, rounds: int, seconds: float, grown: int) -> dict[s
         "versions": machine.versions(),
         "machine": {
             **machine.machine(),
+            # This process keeps to one of them.
+            "cores": len(systems.USABLE),
             "core_under_test": systems.cores()[0],
             "core_of_the_load": systems.cores()[1],
             "busy_before": os.getloadavg()[0],

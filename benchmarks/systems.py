@@ -22,14 +22,14 @@ TRIVIAL: Final = (sys.executable, "-m", "benchmarks.trivial", "{port}")
 CEILING: Final = (sys.executable, "-m", "benchmarks.ceiling", "{port}")
 ORM: Final = (sys.executable, "-m", "benchmarks.orm", "{port}")
 
-_USABLE: Final = sorted(os.sched_getaffinity(0))
+USABLE: Final = sorted(os.sched_getaffinity(0))
 # One for all, so that a token of one server is good at every other one.
 _SECRET: Final = secrets.token_urlsafe(32)
 
 
 def cores() -> tuple[int, int]:
     """The core under test and the load generator's; the same one where there is no second."""
-    return _USABLE[0], _USABLE[min(1, len(_USABLE) - 1)]
+    return USABLE[0], USABLE[min(1, len(USABLE) - 1)]
 
 
 def take_our_core() -> None:

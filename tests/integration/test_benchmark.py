@@ -13,7 +13,7 @@ from benchmarks.databases import SQLITE, Databases
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with Databases(tmp_path_factory.mktemp("bench"), accounts=20) as databases:
-        yield Bench(databases, seconds=0.3, warm_up=0.1)
+        yield Bench(databases, seconds=1.0, warm_up=0.2)
 
 
 @pytest.mark.parametrize("name", ["no-database-post", "transfer-uniform", "orm-transfer", "raw-64"])

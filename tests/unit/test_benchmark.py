@@ -84,13 +84,12 @@ def test_a_supply_that_ends_is_answered_once_and_ends_the_run() -> None:
 
 
 def test_the_latency_of_a_constant_rate_counts_from_the_intended_instant() -> None:
-    # Five a second for one client that needs 0.3 s each: they wait for each other longer and longer.
-    with answering(ANSWER, pause=0.3) as port:
-        outcome = load.run(port, [Stream(itertools.repeat(ASK), clients=1, rate=5)], seconds=1.0)
-    waits = outcome.latencies["question"]
-    assert waits == pytest.approx([0.3, 0.4, 0.5, 0.6], abs=0.09)
+    # One every 0.4 s for one client that needs 0.6 s each: they wait for each other longer and longer.
+    with answering(ANSWER, pause=0.6) as port:
+        outcome = load.run(port, [Stream(itertools.repeat(ASK), clients=1, rate=2.5)], seconds=2.0)
+    assert outcome.latencies["question"] == pytest.approx([0.6, 0.8, 1.0, 1.2], abs=0.18)
     assert outcome.late == 3
-    # The fifth was due at 0.8 s, and the client was free at 1.2 s.
+    # The fifth was due at 1.6 s, and the client was free at 2.4 s.
     assert outcome.dropped == 1
 
 
@@ -99,7 +98,8 @@ def test_a_constant_rate_is_kept_beside_a_closed_loop() -> None:
     streams = [Stream(itertools.repeat(ASK), clients=2), Stream(itertools.repeat(slow), clients=4, rate=50)]
     with answering(ANSWER, pause=0.002) as port:
         outcome = load.run(port, streams, seconds=0.5)
-    assert len(outcome.latencies["slow"]) == 25
+    assert len(outcome.latencies["slow"]) + outcome.dropped == 25
+    assert outcome.dropped < 10
     assert len(outcome.latencies["question"]) > 25
 
 
