@@ -6,7 +6,7 @@ HOST = 127.0.0.1
 PORT = 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test prove fuzz sweep serializable crash reliability demo lint format audit image lock
+.PHONY: help setup run test prove fuzz sweep serializable crash reliability bench demo lint format audit image lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ crash: setup ## Kill the service and its database under load: KILLS=20 a databas
 
 reliability: setup ## Run the proofs and add to the report; one: ROW=kills make reliability
 	$(BIN)/python -m reliability
+
+bench: setup ## Measure everything; a part: CELLS=transfer-uniform ROUNDS=1 SECONDS=2
+	$(BIN)/python -m benchmarks
 
 lint: setup ## Style, types and layers
 	$(BIN)/ruff check .

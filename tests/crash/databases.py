@@ -3,6 +3,7 @@
 import itertools
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,11 @@ class Postgresql:
         for left in ("postmaster.pid", ".s.PGSQL.*"):
             for path in self._folder.glob(left):
                 path.unlink()
-        self._server.ensure_postgres_running()
+        try:
+            self._server.ensure_postgres_running()
+        except subprocess.TimeoutExpired:
+            # Its patience of ten seconds is not that of a busy disk; the server is on its way.
+            self._server.ensure_postgres_running()
 
     def close(self) -> None:
         self._server.cleanup()
