@@ -21,7 +21,7 @@ from app.api.errors import render
 from app.api.identity import Identities
 from app.api.middleware import Cors, RequestContext
 from app.api.state import Bank
-from app.api.v1 import accounts, auth, currencies, health, holders, transactions, transfers
+from app.api.v1 import accounts, auth, bulk, currencies, health, holders, transactions, transfers
 from app.core.config import Settings, load_settings, resolve_jwt_secret
 from app.core.errors import BankingError
 from app.core.logging import configure_logging
@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 # A request is held against one route after the other: those of every second first.
 _ROUTERS = (
     transfers.router,
+    bulk.router,
     accounts.router,
     transactions.router,
     auth.router,

@@ -6,11 +6,12 @@ guard's finding, a part of the service, the path, the body) there is nothing to 
 takes the framework's way, and both give the same answers.
 """
 
+import asyncio
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Form
@@ -20,6 +21,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.errors import validation_failed
+
+T = TypeVar("T")
+
+# Up to here parsing takes less than a change of threads is worth.
+_SMALL_BODY: Final = 64 * 1024
 
 
 class ApiRequest(Request):
@@ -34,6 +40,12 @@ class ApiRequest(Request):
     def is_empty(self) -> bool:
         """Whether there was no body, or `{}`."""
         return not self._body or self.parsed == {}
+
+    async def off_the_loop(self, work: Callable[..., T], *args: Any) -> T:
+        """Does what takes as long as the body is long: that of a large one on a thread."""
+        if len(self._body) <= _SMALL_BODY:
+            return work(*args)
+        return await asyncio.to_thread(work, *args)
 
 
 class Provided(ABC):
@@ -81,7 +93,7 @@ class DirectCall:
             arguments[self.request] = request
         if self.body is not None:
             name, model = self.body
-            arguments[name] = _validated(model, request.parsed)
+            arguments[name] = await request.off_the_loop(_validated, model, request.parsed)
         made = await self.endpoint(**arguments)
         if isinstance(made, Response):
             return made

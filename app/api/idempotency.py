@@ -30,12 +30,13 @@ def fingerprint(request: Request) -> bytes:
     No body is {}, and nothing else is.
     """
     parsed = request.parsed if isinstance(request, ApiRequest) else None
-    content = [
-        request.method,
-        request.scope["path"],
-        sorted(request.query_params.multi_items()) if request.scope["query_string"] else [],
-        {} if parsed is None else _without_null(parsed),
-    ]
+    query = sorted(request.query_params.multi_items()) if request.scope["query_string"] else []
+    return fingerprint_of(request.method, request.scope["path"], query, parsed)
+
+
+def fingerprint_of(method: str, path: str, query: list[tuple[str, str]], parsed: Any) -> bytes:
+    """The fingerprint of a request that is known by its parts."""
+    content = [method, path, query, {} if parsed is None else _without_null(parsed)]
     return hashlib.sha256(_in_order(content).encode()).digest()
 
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from app.api.deps import Claim
 from app.api.idempotency import REPLAYED, fingerprint
 from app.api.state import Bank
-from app.ledger.commands import Command, Key, Posted
+from app.ledger.commands import GroupPosted, Key, Posted, PostGroup, PostTransfer, ReverseTransfer
 from app.schemas.base import ResponseModel
 
 
@@ -15,9 +15,17 @@ def key_of(request: Request, claim: Claim) -> Key:
     return Key(claim.key, fingerprint(request))
 
 
-async def post(bank: Bank, command: Command) -> Posted:
+async def post(bank: Bank, command: PostTransfer | ReverseTransfer) -> Posted:
     """Posts one command, together with whatever else is waiting; raises what the ledger refuses."""
-    posted: Posted = await bank.db.write_batched(bank.ledger.post, command)
+    posted = await bank.db.write_batched(bank.ledger.post, command)
+    assert isinstance(posted, Posted)
+    return posted
+
+
+async def post_group(bank: Bank, group: PostGroup) -> GroupPosted:
+    """Posts the transfers of a group; raises what the ledger refuses of it as a whole."""
+    posted = await bank.db.write_batched(bank.ledger.post, group, len(group.transfers))
+    assert isinstance(posted, GroupPosted)
     return posted
 
 

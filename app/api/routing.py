@@ -47,6 +47,8 @@ class Guard(Provided):
 class ApiRoute(APIRoute):
     """A route that checks in the contract's order, and then takes the short way where there is one."""
 
+    largest_body = LARGEST_BODY
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.app = self._app()
@@ -77,15 +79,15 @@ class ApiRoute(APIRoute):
         takes_body = not _BODY_METHODS.isdisjoint(self.methods or ())
         is_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
         media_type = "application/x-www-form-urlencoded" if is_form else "application/json"
-        expects_body = self.body_field is not None
+        expects_body, largest = self.body_field is not None, self.largest_body
 
         async def check(request: ApiRequest) -> None:
             if takes_body:
-                _check_declared(request, media_type)
+                _check_declared(request, media_type, largest)
             for guard in guards:
                 await guard.identify(request)
             if takes_body:
-                await _read(request, parse=not is_form)
+                await _read(request, largest, parse=not is_form)
             for guard in guards:
                 guard.permit(request)
             if request.scope["query_string"]:
@@ -122,10 +124,10 @@ def _is_model(field: Any) -> bool:
     return hasattr(field.field_info.annotation, "model_fields")
 
 
-def _check_declared(request: Request, media_type: str) -> None:
+def _check_declared(request: Request, media_type: str, largest: int) -> None:
     """413 and 415, from the headers alone."""
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length[:20]) > LARGEST_BODY:
+    if not length.isdecimal() or int(length[:20]) > largest:
         raise errors.BodyTooLarge(headers={"Connection": "close"})
     has_body = length.strip("0") or "transfer-encoding" in request.headers
     if has_body:
@@ -145,15 +147,15 @@ def _is_media_type(declared: str, wanted: str) -> bool:
     return named == wanted and str(charset).lower() in ("utf-8", "utf8")
 
 
-async def _read(request: ApiRequest, *, parse: bool) -> None:
+async def _read(request: ApiRequest, largest: int, *, parse: bool) -> None:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             raise errors.BodyTooLarge(headers={"Connection": "close"})
     request._body = bytes(body)
     if parse and body:
-        request.parsed = read_json(request._body)
+        request.parsed = await request.off_the_loop(read_json, request._body)
 
 
 def _check_query(request: Request, known: frozenset[str]) -> None:

@@ -314,6 +314,13 @@ class NotReady(Unavailable):
     message = "The service is starting, stopping, or its database is not migrated."
 
 
+def restored(code: str, details: Sequence[Sequence[str]]) -> BankingError:
+    """An error that was kept as its code and the (field, code, message) of its details."""
+    error = next(one for one in catalogue() if one.code == code)()
+    error.details = tuple(Detail(*detail) for detail in details)
+    return error
+
+
 def catalogue() -> Iterator[type[BankingError]]:
     """Every error that can be raised, in the order of this file; the documents list the same."""
     pending: list[type[BankingError]] = [BankingError]

@@ -19,6 +19,7 @@ HOLDER: Final = "hdr"
 ACCOUNT: Final = "acc"
 ENTRY: Final = "txn"
 TRANSFER: Final = "trf"
+GROUP: Final = "grp"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTERS: Final = frozenset(_ALPHABET)

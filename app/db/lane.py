@@ -1,6 +1,7 @@
 """The collector behind the batched ways of `Database`: what arrives together goes together."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -10,6 +11,9 @@ Command = TypeVar("Command")
 Outcome = TypeVar("Outcome")
 
 LARGEST_BATCH: Final = 256
+
+# A command, who waits for its outcome, and its weight.
+_Entry = tuple[Command, "asyncio.Future[Outcome]", int]
 
 
 class Lane(Generic[Command, Outcome]):
@@ -22,31 +26,42 @@ class Lane(Generic[Command, Outcome]):
 
     def __init__(self, run: Callable[[Sequence[Command]], Awaitable[Sequence[Outcome]]]) -> None:
         self._run = run
-        self._pending: list[tuple[Command, asyncio.Future[Outcome]]] = []
+        self._pending: deque[_Entry[Command, Outcome]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
         return len(self._pending)
 
-    def submit(self, command: Command) -> "asyncio.Future[Outcome]":
-        """Puts a command into the next batch; its outcome is to come."""
+    def submit(self, command: Command, weight: int = 1) -> "asyncio.Future[Outcome]":
+        """Puts a command into the next batch; its outcome is to come.
+
+        `weight` is how much of a batch it takes, for a command that stands for many.
+        """
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._pending.append((command, future))
+        self._pending.append((command, future, weight))
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._drain())
         return future
 
     async def _drain(self) -> None:
         while self._pending:
-            batch = [entry for entry in self._pending[:LARGEST_BATCH] if not entry[1].done()]
-            del self._pending[:LARGEST_BATCH]
+            batch = self._next_batch()
             if batch:
                 await self._hand_over(batch)
 
-    async def _hand_over(self, batch: list[tuple[Command, "asyncio.Future[Outcome]"]]) -> None:
+    def _next_batch(self) -> "list[_Entry[Command, Outcome]]":
+        batch, room = [], LARGEST_BATCH
+        while self._pending and room > 0:
+            entry = self._pending.popleft()
+            if not entry[1].done():
+                batch.append(entry)
+                room -= entry[2]
+        return batch
+
+    async def _hand_over(self, batch: "list[_Entry[Command, Outcome]]") -> None:
         try:
-            outcomes = await self._run([command for command, _ in batch])
+            outcomes = await self._run([command for command, _, _ in batch])
             pairs = list(zip(batch, outcomes, strict=True))
         except errors.Unavailable as error:
             # Those who wait would hear the same, only later: nobody else bounds their wait.
@@ -55,12 +70,12 @@ class Lane(Generic[Command, Outcome]):
         except Exception as error:
             _fail(batch, error)
         else:
-            for (_, future), outcome in pairs:
+            for (_, future, _), outcome in pairs:
                 if not future.done():
                     future.set_result(outcome)
 
 
-def _fail(entries: Sequence[tuple[Command, "asyncio.Future[Outcome]"]], error: Exception) -> None:
-    for _, future in entries:
+def _fail(entries: "Sequence[_Entry[Command, Outcome]]", error: Exception) -> None:
+    for _, future, _ in entries:
         if not future.done():
             future.set_exception(error)

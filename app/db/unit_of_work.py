@@ -83,13 +83,15 @@ class Database:
         self,
         post: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
         command: Command,
+        weight: int = 1,
     ) -> Outcome:
         """Runs `post` over this command and whatever else arrives while the last batch commits.
 
         One batch is one transaction. `post` returns one outcome for each command, in order; an outcome
-        that is a BankingError is raised to its own caller and leaves the others alone.
+        that is a BankingError is raised to its own caller and leaves the others alone. `weight` is for
+        a command that stands for many: a batch has an end.
         """
-        return await self._through_lane(self._writers, self.run_write, post, command)
+        return await self._through_lane(self._writers, self.run_write, post, command, weight)
 
     async def read_batched(
         self,
@@ -101,7 +103,7 @@ class Database:
         As `write_batched`, on one snapshot that cannot be written to: a batch costs one change of
         threads, and as many statements as one request alone.
         """
-        return await self._through_lane(self._readers, self.run_read, find, request)
+        return await self._through_lane(self._readers, self.run_read, find, request, 1)
 
     async def _through_lane(
         self,
@@ -109,6 +111,7 @@ class Database:
         run: Callable[..., Sequence[Outcome | errors.BankingError]],
         work: Callable[[Session, Sequence[Command]], Sequence[Outcome | errors.BankingError]],
         command: Command,
+        weight: int,
     ) -> Outcome:
         lane = self._lanes.get(work)
         if lane is None:
@@ -117,7 +120,7 @@ class Database:
             self._lanes[work] = lane
         if lane.waiting >= self._lane_limit:
             raise errors.Overloaded()
-        outcome: Outcome | errors.BankingError = await lane.submit((command, clock.monotonic()))
+        outcome: Outcome | errors.BankingError = await lane.submit((command, clock.monotonic()), weight)
         return _value(outcome)
 
     async def _in_time(self, outcome: Awaitable[T]) -> T:

@@ -1,6 +1,6 @@
 """Everything a batch of commands needs to know, read in a constant number of statements."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,8 +12,10 @@ from app.ledger.commands import (
     AccountRef,
     AnyAccount,
     Command,
+    GroupPosted,
     OwnAccount,
     Posted,
+    PostGroup,
     PostTransfer,
     ReverseTransfer,
 )
@@ -35,6 +37,8 @@ class Batch:
     by_address: Mapping[Address, int]
     # (caller, key) -> fingerprint and what it came to; None where it was no posting.
     used_keys: dict[tuple[str, str], tuple[bytes, Posted | None]]
+    # (caller, key, first) -> what that chunk of a bulk came to.
+    chunks: dict[tuple[str, str, int], GroupPosted]
     live_sessions: frozenset[str]
     transfers: dict[str, dict[str, Any]]
     reversed: set[int]
@@ -87,10 +91,12 @@ def load(session: Session, commands: Sequence[Command], book: AddressBook) -> Ba
     locked = sql.lock_accounts(session, wanted) if wanted else ()
     accounts = {row[0]: AccountState(*row) for row in locked}
     sessions = {command.caller.session_id for command in commands}
+    used_keys, chunks = _told_before(session, commands)
     return Batch(
         accounts=accounts,
         by_address=addresses,
-        used_keys=_used_keys(session, commands),
+        used_keys=used_keys,
+        chunks=chunks,
         live_sessions=sql.live_sessions(session, sessions, clock.now()),
         transfers=transfers,
         reversed=set(
@@ -102,10 +108,18 @@ def load(session: Session, commands: Sequence[Command], book: AddressBook) -> Ba
 def _addresses(commands: Sequence[Command]) -> set[Address]:
     return {
         _address(ref, command.currency)
-        for command in commands
-        if isinstance(command, PostTransfer)
+        for command in transfers_of(commands)
         for ref in (command.source, command.destination)
     }
+
+
+def transfers_of(commands: Sequence[Command]) -> Iterator[PostTransfer]:
+    """Every transfer that is asked for, also by groups."""
+    for command in commands:
+        if isinstance(command, PostTransfer):
+            yield command
+        elif isinstance(command, PostGroup):
+            yield from command.transfers
 
 
 def _sorted_out(addresses: Set[Address]) -> Addresses:
@@ -136,10 +150,24 @@ def _index(found: Sequence[Any]) -> dict[Address, int]:
     return index
 
 
-def _used_keys(
+def _told_before(
     session: Session, commands: Sequence[Command]
-) -> dict[tuple[str, str], tuple[bytes, Posted | None]]:
-    scopes = {(command.caller.id, command.key.value) for command in commands}
-    rows = sql.find_keys(session, scopes)
-    postings = replay.load(session, [row.location for row in rows])
-    return {(row.caller, row.key): (row.fingerprint, postings.get(row.location or "")) for row in rows}
+) -> tuple[dict[tuple[str, str], tuple[bytes, Posted | None]], dict[tuple[str, str, int], GroupPosted]]:
+    """The keys of this batch that have been used, and the chunks that have been posted."""
+    groups = [command for command in commands if isinstance(command, PostGroup)]
+    keys = sql.find_keys(session, _scopes([*commands, *transfers_of(groups)]))
+    chunks = sql.find_chunks(session, _scopes(groups), {group.first for group in groups}) if groups else ()
+    told = {replay.transfer_at(row.location) for row in keys} - {""}
+    told |= {one["id"] for chunk in chunks for one in chunk.outcomes if "id" in one}
+    postings = replay.load(session, told)
+    return (
+        {
+            (row.caller, row.key): (row.fingerprint, postings.get(replay.transfer_at(row.location)))
+            for row in keys
+        },
+        {(row.caller, row.key, row.first): replay.of_group(row.outcomes, postings) for row in chunks},
+    )
+
+
+def _scopes(commands: Sequence[Command]) -> set[tuple[str, str]]:
+    return {(command.caller.id, command.key.value) for command in commands if command.key is not None}

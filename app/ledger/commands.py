@@ -1,10 +1,12 @@
 """What the ledger is asked to do, as plain values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from app.core.caller import Caller
+from app.core.errors import BankingError
 from app.models.accounts import AccountKind
 from app.models.transfers import TransferKind
 
@@ -45,10 +47,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class PostTransfer:
-    """Move `amount` minor units of `currency` from one account to another, now."""
+    """Move `amount` minor units of `currency` from one account to another, now.
+
+    Only one of a group can be without a key of its own: the group's protects it.
+    """
 
     caller: Caller
-    key: Key
+    key: Key | None
     kind: TransferKind
     source: AccountRef
     destination: AccountRef
@@ -69,7 +74,21 @@ class ReverseTransfer:
     transfer_id: str
 
 
-Command = PostTransfer | ReverseTransfer
+@dataclass(frozen=True, slots=True)
+class PostGroup:
+    """Transfers of one request: one chunk of a bulk, from its place `first` on.
+
+    An `atomic` one is posted whole or not at all. The key is the request's, the same for all its chunks.
+    """
+
+    caller: Caller
+    key: Key
+    first: int
+    transfers: Sequence[PostTransfer]
+    atomic: bool
+
+
+Command = PostTransfer | ReverseTransfer | PostGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +110,12 @@ class Posted:
 
     row: dict[str, Any]
     sides: tuple[Side, Side]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPosted:
+    """What each transfer of a group came to, in order."""
+
+    outcomes: Sequence[Posted | BankingError]
     replayed: bool = False

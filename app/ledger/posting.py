@@ -5,29 +5,37 @@ written before the last command is judged, and nothing can be refused after the 
 command comes to is an outcome: `Posted`, or the error that its caller gets.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from app.core import clock, dates, errors, ids
 from app.core.caller import Caller
-from app.core.errors import BankingError
-from app.ledger import replay
-from app.ledger.batch import AddressBook, Batch, load
-from app.ledger.commands import Command, Posted, PostTransfer, ReverseTransfer, Side
+from app.core.errors import BankingError, Detail
+from app.ledger import records, replay
+from app.ledger.batch import AddressBook, Batch, load, transfers_of
+from app.ledger.commands import (
+    Command,
+    GroupPosted,
+    Key,
+    Posted,
+    PostGroup,
+    PostTransfer,
+    ReverseTransfer,
+)
+from app.ledger.records import Movement, Row
 from app.ledger.rules import Case, judge, judge_reversal
 from app.ledger.states import AccountState
-from app.models.transfers import TransferKind, TransferStatus
+from app.models.transfers import TransferKind
 from app.repositories import ledger as sql
-from app.repositories.audit import SUCCESS
 
 _SPENDING = frozenset({TransferKind.TRANSFER, TransferKind.WITHDRAWAL, TransferKind.CARD_PAYMENT})
 
 Outcome = Posted | BankingError
+Result = Outcome | GroupPosted
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Ledger:
         self._policy = policy
         self._book = AddressBook()
 
-    def post(self, session: Session, commands: Sequence[Command]) -> list[Outcome]:
+    def post(self, session: Session, commands: Sequence[Command]) -> list[Result]:
         """Judges and posts a batch; one outcome for each command, in order."""
         batch = load(session, commands, self._book)
         spent = self._spent_today(session, batch, commands)
@@ -60,8 +68,8 @@ class Ledger:
     def _spent_today(self, session: Session, batch: Batch, commands: Sequence[Command]) -> dict[int, int]:
         limited = {
             state.key
-            for command in commands
-            if isinstance(command, PostTransfer) and command.kind in _SPENDING
+            for command in transfers_of(commands)
+            if command.kind in _SPENDING
             if (state := batch.account(command.source, command.currency)) is not None
             if state.currency in self._policy.daily_limits
         }
@@ -72,52 +80,6 @@ class Ledger:
         return sql.spent_since(session, limited, since, _SPENDING)
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """What is recorded of a movement, beside its two sides."""
-
-    kind: TransferKind
-    amount: int
-    description: str | None = None
-    external_id: str | None = None
-    metadata: dict[str, str] | None = None
-    value_date: date | None = None
-    reverses: dict[str, Any] | None = None
-
-    @property
-    def reverses_id(self) -> str | None:
-        return self.reverses["id"] if self.reverses else None
-
-    def record(
-        self, caller: Caller, source: AccountState, destination: AccountState, booked_at: int
-    ) -> dict[str, Any]:
-        """The transfer's row, after both states have been posted to. Instants are microseconds."""
-        return {
-            "key": ids.new_key(),
-            "id": ids.new_id(ids.TRANSFER),
-            "kind": self.kind,
-            "status": TransferStatus.POSTED,
-            "source_key": source.key,
-            "destination_key": destination.key,
-            "amount": self.amount,
-            "currency": source.currency,
-            "description": self.description,
-            "external_id": self.external_id,
-            "metadata": self.metadata,
-            "initiated_by": caller.id,
-            "created_at": booked_at,
-            "booked_at": booked_at,
-            "remaining": 0,
-            "expires_at": None,
-            "reverses_key": self.reverses["key"] if self.reverses else None,
-            "pending_key": None,
-            "group_id": None,
-            "source_balance": source.balance,
-            "source_held": source.held,
-            "source_available": source.available,
-        }
-
-
 class _Posting:
     """One batch on its way: judged command by command, then written at once."""
 
@@ -126,27 +88,30 @@ class _Posting:
         self._policy = policy
         self._spent = spent
         self._now = clock.to_micros(clock.now())
-        self._transfers: list[dict[str, Any]] = []
-        self._entries: list[dict[str, Any]] = []
-        self._keys: list[dict[str, Any]] = []
-        self._audit: list[dict[str, Any]] = []
-        # What keys of this very batch have come to.
-        self._done: dict[tuple[str, str], tuple[bytes, Posted]] = {}
+        self._transfers: list[Row] = []
+        self._entries: list[Row] = []
+        self._keys: list[Row] = []
+        self._chunks: list[Row] = []
+        self._audit: list[Row] = []
 
-    def run(self, command: Command) -> Outcome:
+    def run(self, command: Command) -> Result:
         if command.caller.session_id not in self._batch.live_sessions:
             return errors.Unauthenticated()
+        if isinstance(command, PostGroup):
+            return self._group(command)
         known = self._known_key(command)
         if known is not None:
             return known
         outcome = self._reverse(command) if isinstance(command, ReverseTransfer) else self._transfer(command)
-        self._trace(command, outcome)
+        made = outcome.row["id"] if isinstance(outcome, Posted) else None
+        self._trace(command, outcome, made)
         return outcome
 
-    def _known_key(self, command: Command) -> Outcome | None:
+    def _known_key(self, command: PostTransfer | ReverseTransfer) -> Outcome | None:
         """The replay of a key that has been used, in the database or earlier in this batch."""
-        scope = (command.caller.id, command.key.value)
-        used = self._done.get(scope) or self._batch.used_keys.get(scope)
+        if command.key is None:
+            return None
+        used = self._batch.used_keys.get((command.caller.id, command.key.value))
         if used is None:
             return None
         fingerprint, posted = used
@@ -154,7 +119,57 @@ class _Posting:
             return errors.IdempotencyKeyReused()
         return replay.of(posted)
 
-    def _transfer(self, command: PostTransfer) -> Outcome:
+    def _group(self, group: PostGroup) -> GroupPosted | BankingError:
+        used = self._batch.used_keys.get((group.caller.id, group.key.value))
+        if used is not None and used[0] != group.key.fingerprint:
+            return errors.IdempotencyKeyReused()
+        told = self._batch.chunks.get((group.caller.id, group.key.value, group.first))
+        if told is not None:
+            return replace(told, replayed=True)
+        undo = self._undo(group) if group.atomic else None
+        group_id, outcomes = ids.new_id(ids.GROUP), list[Outcome]()
+        for place, command in enumerate(group.transfers):
+            outcome = self._known_key(command) or self._transfer(command, group_id)
+            if isinstance(outcome, BankingError) and undo is not None:
+                undo()
+                self._trace(group, outcome, None)
+                return _placed(outcome, place)
+            if isinstance(outcome, BankingError):
+                self._trace(command, outcome, None)
+            outcomes.append(outcome)
+        self._trace(group, None, group_id)
+        return self._keep_group(group, GroupPosted(outcomes), is_first=used is None)
+
+    def _keep_group(self, group: PostGroup, posted: GroupPosted, *, is_first: bool) -> GroupPosted:
+        if is_first:
+            self._keep_key(group.caller, group.key, None, status=200)
+        self._chunks.append(records.chunk(group, posted.outcomes, self._now))
+        self._batch.chunks[(group.caller.id, group.key.value, group.first)] = posted
+        return posted
+
+    def _undo(self, group: PostGroup) -> Callable[[], None]:
+        """What takes back all that happens from now on to the accounts of a group."""
+        batch = self._batch
+        named = [
+            batch.account(ref, command.currency)
+            for command in group.transfers
+            for ref in (command.source, command.destination)
+        ]
+        states = {state.key: replace(state) for state in named if state is not None}
+        used_keys, spent = dict(batch.used_keys), dict(self._spent)
+        lists = (self._transfers, self._entries, self._keys, self._audit)
+        lengths = [len(rows) for rows in lists]
+
+        def undo() -> None:
+            batch.accounts.update(states)
+            batch.used_keys = used_keys
+            self._spent = spent
+            for rows, length in zip(lists, lengths, strict=True):
+                del rows[length:]
+
+        return undo
+
+    def _transfer(self, command: PostTransfer, group_id: str | None = None) -> Outcome:
         source = self._batch.account(command.source, command.currency)
         destination = self._batch.account(command.destination, command.currency)
         limit = self._policy.daily_limits.get(command.currency) if command.kind in _SPENDING else None
@@ -173,6 +188,7 @@ class _Posting:
             external_id=command.external_id,
             metadata=command.metadata,
             value_date=command.value_date,
+            group_id=group_id,
         )
         return self._post(command, source, destination, movement)
 
@@ -197,7 +213,11 @@ class _Posting:
         return self._post(command, payer, payee, movement)
 
     def _post(
-        self, command: Command, source: AccountState, destination: AccountState, movement: "Movement"
+        self,
+        command: PostTransfer | ReverseTransfer,
+        source: AccountState,
+        destination: AccountState,
+        movement: Movement,
     ) -> Posted:
         # Strictly after the last entry of either account, also when the clock has stepped back.
         booked = max(self._now, source.last_booked_at + 1, destination.last_booked_at + 1)
@@ -205,83 +225,32 @@ class _Posting:
         source.post(-movement.amount, booked)
         destination.post(movement.amount, booked)
         row = movement.record(command.caller, source, destination, booked)
-        self._transfers.append(row)
         value_date = movement.value_date or booked_at.astimezone(self._policy.zone).date()
-        posted = Posted(
-            row
-            | {
-                "source_id": source.id,
-                "destination_id": destination.id,
-                "reverses_id": movement.reverses_id,
-                "created_at": booked_at,
-                "booked_at": booked_at,
-            },
-            (
-                self._enter(row, source, -movement.amount, value_date),
-                self._enter(row, destination, movement.amount, value_date),
-            ),
-        )
-        self._keep_key(command, posted)
+        debit, from_side = records.entry(row, source, -movement.amount, value_date)
+        credit, to_side = records.entry(row, destination, movement.amount, value_date)
+        self._transfers.append(row)
+        self._entries += (debit, credit)
+        told = {
+            "source_id": source.id,
+            "destination_id": destination.id,
+            "reverses_id": movement.reverses_id,
+            "created_at": booked_at,
+            "booked_at": booked_at,
+        }
+        posted = Posted(row | told, (from_side, to_side))
+        if command.key is not None:
+            self._keep_key(command.caller, command.key, posted, status=201)
         return posted
 
-    def _enter(self, transfer: dict[str, Any], account: AccountState, amount: int, value_date: date) -> Side:
-        entry: dict[str, Any] = {
-            "account_key": account.key,
-            "sequence": account.last_sequence,
-            "id": ids.new_id(ids.ENTRY),
-            "transfer_key": transfer["key"],
-            "amount": amount,
-            "balance_after": account.balance,
-            "booked_at": transfer["booked_at"],
-            "value_date": value_date,
-        }
-        self._entries.append(entry)
-        return Side(
-            account_key=account.key,
-            account_id=account.id,
-            entry_id=entry["id"],
-            sequence=account.last_sequence,
-            amount=amount,
-            balance_after=account.balance,
-            value_date=value_date,
-        )
+    def _keep_key(self, caller: Caller, key: Key, posted: Posted | None, *, status: int) -> None:
+        location = f"{replay.TRANSFERS}{posted.row['id']}" if posted else None
+        self._keys.append(records.used_key(caller, key, status, location, self._now))
+        # The next command of this batch may come with it.
+        self._batch.used_keys[(caller.id, key.value)] = (key.fingerprint, posted)
 
-    def _keep_key(self, command: Command, posted: Posted) -> None:
-        self._keys.append(
-            {
-                "caller": command.caller.id,
-                "key": command.key.value,
-                "fingerprint": command.key.fingerprint,
-                "status": 201,
-                "body": None,
-                "location": f"{replay.TRANSFERS}{posted.row['id']}",
-                "created_at": self._now,
-            }
-        )
-        self._done[(command.caller.id, command.key.value)] = (command.key.fingerprint, posted)
-
-    def _trace(self, command: Command, outcome: Outcome) -> None:
-        """A row for every act and for every refusal; with the amounts, which the record has, left out."""
+    def _trace(self, command: Command, outcome: Outcome | None, object_id: str | None) -> None:
         refused = outcome if isinstance(outcome, BankingError) else None
-        if isinstance(command, ReverseTransfer):
-            # What is no id is nobody's, and may be more than a column takes.
-            known = ids.is_id(ids.TRANSFER, command.transfer_id)
-            action, asked = "transfer.reverse", command.transfer_id if known else None
-        else:
-            action, asked = f"{command.kind}.create", None
-        self._audit.append(
-            {
-                "id": ids.new_id(ids.AUDIT),
-                "at": self._now,
-                "actor": command.caller.id,
-                "action": action,
-                "object_id": outcome.row["id"] if isinstance(outcome, Posted) else asked,
-                "outcome": refused.code if refused else SUCCESS,
-                "reason": None,
-                "address": command.caller.origin.address,
-                "request_id": command.caller.origin.request_id,
-            }
-        )
+        self._audit.append(records.trace(command, object_id, refused, self._now))
 
     def write(self, session: Session) -> None:
         """The records, then the balances. A version that is not the one we read is a bug or worse."""
@@ -290,22 +259,17 @@ class _Posting:
             transfers=self._transfers,
             entries=self._entries,
             keys=self._keys,
+            chunks=self._chunks,
             audit=self._audit,
         )
-        touched = [state for state in self._batch.accounts.values() if state.touched]
-        if not touched:
-            return
-        changes = [
-            {
-                "key": state.key,
-                "version": state.version,
-                "new_balance": state.balance,
-                "new_unarranged": state.unarranged,
-                "new_last_sequence": state.last_sequence,
-                "new_last_booked_at": state.last_booked_at,
-                "new_version": state.version + 1,
-            }
-            for state in touched
-        ]
-        if sql.update_accounts(session, changes) != len(changes):
+        changes = [records.change(state) for state in self._batch.accounts.values() if state.touched]
+        if changes and sql.update_accounts(session, changes) != len(changes):
             raise RuntimeError("an account changed while it was locked")
+
+
+def _placed(error: BankingError, place: int) -> BankingError:
+    """The refusal of a whole group, which says at which of its transfers."""
+    placed, where = copy(error), f"transfers[{place}]"
+    details = [Detail(f"{where}.{one.field}", one.code, one.message) for one in error.details]
+    placed.details = tuple(details or [Detail(where, error.code, error.message)])
+    return placed

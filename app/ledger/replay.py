@@ -4,13 +4,15 @@ A posting's answer is not stored: entries never change, and the transfer's row k
 its first answer told. So the replay is made from them, as of then.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from app.ledger.commands import Posted, Side
+from app.core import errors
+from app.core.errors import BankingError
+from app.ledger.commands import GroupPosted, Posted, Side
 from app.models.transfers import TransferStatus
 from app.repositories import ledger as sql
 
@@ -23,13 +25,38 @@ def of(posted: Posted) -> Posted:
     return replace(posted, replayed=True)
 
 
-def load(session: Session, locations: Collection[str | None]) -> dict[str, Posted]:
-    """Postings by the path of their transfer; other paths are left out."""
-    ids = {path.removeprefix(TRANSFERS) for path in locations if path and path.startswith(TRANSFERS)}
+def transfer_at(location: str | None) -> str:
+    """The id of the transfer that a key's `location` names; empty where it names another thing."""
+    return location.removeprefix(TRANSFERS) if location and location.startswith(TRANSFERS) else ""
+
+
+def load(session: Session, transfer_ids: Collection[str]) -> dict[str, Posted]:
+    """Postings by the id of their transfer."""
     rows: dict[str, list[Any]] = {}
-    for row in sql.transfers_with_entries(session, ids) if ids else ():
-        rows.setdefault(f"{TRANSFERS}{row.id}", []).append(row)
-    return {path: _posted(*pair) for path, pair in rows.items()}
+    for row in sql.transfers_with_entries(session, transfer_ids) if transfer_ids else ():
+        rows.setdefault(row.id, []).append(row)
+    return {transfer_id: _posted(*pair) for transfer_id, pair in rows.items()}
+
+
+def kept(outcomes: Sequence[Posted | BankingError]) -> list[dict[str, Any]]:
+    """What is stored of the outcomes of a group: ids of transfers, codes and details of refusals."""
+    return [_kept(outcome) for outcome in outcomes]
+
+
+def _kept(outcome: Posted | BankingError) -> dict[str, Any]:
+    if isinstance(outcome, Posted):
+        return {"id": outcome.row["id"]}
+    details = [[detail.field, detail.code, detail.message] for detail in outcome.details]
+    return {"code": outcome.code, "details": details}
+
+
+def of_group(outcomes: Sequence[dict[str, Any]], postings: Mapping[str, Posted]) -> GroupPosted:
+    """A group told again, from what was stored of it."""
+    told = [
+        postings[one["id"]] if "id" in one else errors.restored(one["code"], one["details"])
+        for one in outcomes
+    ]
+    return GroupPosted(told, replayed=True)
 
 
 def _posted(source: Any, destination: Any) -> Posted:

@@ -4,13 +4,14 @@ from app.models.accounts import Account
 from app.models.audit import AuditRecord
 from app.models.auth import LoginSession, RefreshToken, User
 from app.models.holders import AccountHolder
-from app.models.idempotency import IdempotencyKey
+from app.models.idempotency import BulkChunk, IdempotencyKey
 from app.models.transfers import Entry, Transfer
 
 __all__ = [
     "Account",
     "AccountHolder",
     "AuditRecord",
+    "BulkChunk",
     "Entry",
     "IdempotencyKey",
     "LoginSession",

@@ -13,12 +13,13 @@ from app.db.arrays import among, pair_among
 from app.db.base import AnyRow, Instant
 from app.db.bulk import BulkInsert, BulkUpdate, Rows
 from app.db.locks import locked
-from app.models import Account, AuditRecord, Entry, IdempotencyKey, LoginSession, Transfer, User
+from app.models import Account, AuditRecord, BulkChunk, Entry, IdempotencyKey, LoginSession, Transfer, User
 
 _accounts = cast(Table, Account.__table__)
 _transfers = cast(Table, Transfer.__table__)
 _entries = cast(Table, Entry.__table__)
 _keys = cast(Table, IdempotencyKey.__table__)
+_chunks = cast(Table, BulkChunk.__table__)
 _audit = cast(Table, AuditRecord.__table__)
 
 
@@ -96,6 +97,18 @@ def find_keys(session: Session, pairs: Collection[tuple[str, str]]) -> Sequence[
     return session.execute(_USED_KEYS, {"pairs": list(pairs)}).all()
 
 
+_CHUNKS: Final = select(_chunks.c.caller, _chunks.c.key, _chunks.c.first, _chunks.c.outcomes).where(
+    pair_among(_chunks.c.caller, _chunks.c.key, "pairs"), among(_chunks.c.first, "firsts")
+)
+
+
+def find_chunks(
+    session: Session, pairs: Collection[tuple[str, str]], firsts: Collection[int]
+) -> Sequence[AnyRow]:
+    """(caller, key, first, outcomes) of chunks of bulks that have been posted."""
+    return session.execute(_CHUNKS, {"pairs": list(pairs), "firsts": firsts}).all()
+
+
 _LIVE: Final = (
     select(LoginSession.id)
     .join(User, User.id == LoginSession.user_id)
@@ -167,6 +180,7 @@ _insert_transfers: Final = BulkInsert(_transfers)
 _insert_entries: Final = BulkInsert(_entries)
 _insert_keys: Final = BulkInsert(_keys)
 _insert_audit: Final = BulkInsert(_audit)
+_insert_chunks: Final = BulkInsert(_chunks)
 update_accounts: Final = BulkUpdate(
     _accounts,
     found_by=("key", "version"),
@@ -174,9 +188,12 @@ update_accounts: Final = BulkUpdate(
 )
 
 
-def insert_batch(session: Session, *, transfers: Rows, entries: Rows, keys: Rows, audit: Rows) -> None:
+def insert_batch(
+    session: Session, *, transfers: Rows, entries: Rows, keys: Rows, chunks: Rows, audit: Rows
+) -> None:
     """The records of a batch, a statement a table. Instants are microseconds since 1970."""
     _insert_transfers(session, transfers)
     _insert_entries(session, entries)
     _insert_keys(session, keys)
+    _insert_chunks(session, chunks)
     _insert_audit(session, audit)

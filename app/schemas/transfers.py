@@ -1,6 +1,6 @@
 """Transfers, as JSON."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
@@ -68,30 +68,7 @@ class TransferOut(ResponseModel):
     @classmethod
     def of_posting(cls, posted: Posted) -> "TransferOut":
         """As its first answer told it, to whoever made it."""
-        row = posted.row
-        return cls.model_validate(
-            {
-                "id": row["id"],
-                "status": row["status"],
-                "kind": row["kind"],
-                "source_account_id": row["source_id"],
-                "destination_account_id": row["destination_id"],
-                "amount": row["amount"],
-                "currency": row["currency"],
-                "description": row["description"],
-                "external_id": row["external_id"],
-                "metadata": row["metadata"],
-                "created_at": row["created_at"],
-                "booked_at": row["booked_at"],
-                "reverses_id": row["reverses_id"],
-                "reversed_by_id": None,
-                "source_balances": {
-                    "balance": row["source_balance"],
-                    "held": row["source_held"],
-                    "available": row["source_available"],
-                },
-            }
-        )
+        return cls.model_validate(fields_of_posting(posted))
 
     @classmethod
     def of_row(cls, row: AnyRow, *, sees_source: bool) -> "TransferOut":
@@ -119,3 +96,29 @@ class TransferOut(ResponseModel):
             reversed_by_id=row.reversed_by_id,
             source_balances=balances if sees_source else None,
         )
+
+
+def fields_of_posting(posted: Posted) -> dict[str, Any]:
+    """The fields of a TransferOut, off what the ledger has posted."""
+    row = posted.row
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "kind": row["kind"],
+        "source_account_id": row["source_id"],
+        "destination_account_id": row["destination_id"],
+        "amount": row["amount"],
+        "currency": row["currency"],
+        "description": row["description"],
+        "external_id": row["external_id"],
+        "metadata": row["metadata"],
+        "created_at": row["created_at"],
+        "booked_at": row["booked_at"],
+        "reverses_id": row["reverses_id"],
+        "reversed_by_id": None,
+        "source_balances": {
+            "balance": row["source_balance"],
+            "held": row["source_held"],
+            "available": row["source_available"],
+        },
+    }

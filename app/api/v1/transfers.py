@@ -13,7 +13,7 @@ from app.api.routing import ApiRoute
 from app.core.access import may_read
 from app.core.caller import Caller
 from app.db.base import AnyRow
-from app.ledger.commands import AccountRef, AnyAccount, OwnAccount, PostTransfer, ReverseTransfer
+from app.ledger.commands import AccountRef, AnyAccount, Key, OwnAccount, PostTransfer, ReverseTransfer
 from app.models.transfers import TransferKind
 from app.schemas.base import PageOf
 from app.schemas.transfers import TransferIn, TransferOut
@@ -27,9 +27,16 @@ async def create_transfer(
     request: Request, body: TransferIn, user: Clerk, key: IdempotencyKey, bank: Here
 ) -> Response:
     """Moves money from an account of one's own, at once and for good."""
-    command = PostTransfer(
-        caller=user,
-        key=key_of(request, key),
+    posted = await post(bank, command_of(body, user, key_of(request, key)))
+    made = TransferOut.of_posting(posted)
+    return created(made, f"/v1/transfers/{made.id}", posted)
+
+
+def command_of(body: TransferIn, caller: Caller, key: Key | None) -> PostTransfer:
+    """What a transfer in JSON asks the ledger for."""
+    return PostTransfer(
+        caller=caller,
+        key=key,
         kind=TransferKind.TRANSFER,
         source=OwnAccount(body.source_account_id, "source_account_id"),
         destination=_destination(body),
@@ -39,9 +46,6 @@ async def create_transfer(
         external_id=body.external_id,
         metadata=body.metadata,
     )
-    posted = await post(bank, command)
-    made = TransferOut.of_posting(posted)
-    return created(made, f"/v1/transfers/{made.id}", posted)
 
 
 def _destination(body: TransferIn) -> AccountRef:
