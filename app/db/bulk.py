@@ -1,7 +1,8 @@
-"""Many rows in one statement: what the object mapper and Core spend on each value is a transfer's half.
+"""Many rows in one statement: what the object mapper and Core spend on each value is half a transfer.
 
 SQLite runs one prepared statement for row after row; PostgreSQL takes each column as an array. Values
-are what the columns' types take, except that instants are microseconds since 1970 already.
+are what the columns' types take, except that instants are microseconds since 1970 already, and that a
+text is a plain `str`: a driver asks around what to do with a member of an enumeration.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,31 +16,56 @@ from sqlalchemy.types import JSON, Date, TypeEngine
 from app.db.base import Instant
 
 Rows = Sequence[Mapping[str, Any]]
+_Process = Callable[[Any], Any] | None
 
 
-class BulkInsert:
+class _Bulk:
+    """A statement over rows, composed once for each database; `fields` name the values of a row."""
+
+    def __init__(self, columns: Sequence[Column[Any]], fields: Sequence[str]) -> None:
+        self._columns = columns
+        self._fields = fields
+        self._composed: dict[str, tuple[str, list[_Process]]] = {}
+
+    def __call__(self, session: Session, rows: Rows) -> int:
+        """Runs it; how many rows were there to be inserted or changed."""
+        if not rows:
+            return 0
+        connection = session.connection()
+        dialect = connection.dialect
+        composed = self._composed.get(dialect.name)
+        if composed is None:
+            composed = (self._compose(dialect), [_processor(one, dialect) for one in self._columns])
+            self._composed[dialect.name] = composed
+        statement, processes = composed
+        by_column = [
+            _column([row[name] for row in rows], process)
+            for name, process in zip(self._fields, processes, strict=True)
+        ]
+        given = list(zip(*by_column, strict=True)) if dialect.name == "sqlite" else tuple(by_column)
+        result: CursorResult[Any] = connection.exec_driver_sql(statement, given)
+        return result.rowcount
+
+    def _compose(self, dialect: Dialect) -> str:
+        raise AssertionError("each kind of statement has its own")
+
+
+class BulkInsert(_Bulk):
     """INSERT of rows that name every column of a table."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._columns = list(table.columns)
+        super().__init__(list(table.columns), [one.name for one in table.columns])
 
-    def __call__(self, session: Session, rows: Rows) -> None:
-        """Inserts the rows; none is nothing."""
-        if not rows:
-            return
-        connection = session.connection()
-        names = ", ".join(connection.dialect.identifier_preparer.quote(one.name) for one in self._columns)
+    def _compose(self, dialect: Dialect) -> str:
+        names = ", ".join(dialect.identifier_preparer.quote(one.name) for one in self._columns)
         into = f"INSERT INTO {self._table.name} ({names})"
-        columns = _by_column(self._columns, rows, connection.dialect)
-        if connection.dialect.name == "sqlite":
-            marks = ", ".join("?" * len(columns))
-            connection.exec_driver_sql(f"{into} VALUES ({marks})", list(zip(*columns, strict=True)))
-        else:
-            connection.exec_driver_sql(f"{into} SELECT * FROM {_arrays(self._columns)}", tuple(columns))
+        if dialect.name == "sqlite":
+            return f"{into} VALUES ({', '.join('?' * len(self._columns))})"
+        return f"{into} SELECT * FROM {_arrays(self._columns)}"
 
 
-class BulkUpdate:
+class BulkUpdate(_Bulk):
     """UPDATE of rows found by some columns: each is set where all of these are as they were read.
 
     A row has `column` for what is found by and `new_column` for what is set.
@@ -47,45 +73,31 @@ class BulkUpdate:
 
     def __init__(self, table: Table, *, found_by: Sequence[str], sets: Sequence[str]) -> None:
         self._table = table
-        self._found_by = [table.c[name] for name in found_by]
-        self._sets = [table.c[name] for name in sets]
-
-    def __call__(self, session: Session, rows: Rows) -> int:
-        """How many rows were still as they were read, and are changed now."""
-        connection = session.connection()
-        values = _by_column(self._sets, rows, connection.dialect, prefix="new_")
-        values += _by_column(self._found_by, rows, connection.dialect)
-        result: CursorResult[Any]
-        if connection.dialect.name == "sqlite":
-            sets = ", ".join(f"{one.name} = ?" for one in self._sets)
-            found = " AND ".join(f"{one.name} = ?" for one in self._found_by)
-            statement = f"UPDATE {self._table.name} SET {sets} WHERE {found}"
-            result = connection.exec_driver_sql(statement, list(zip(*values, strict=True)))
-        else:
-            result = connection.exec_driver_sql(self._from_arrays(), tuple(values))
-        return result.rowcount
-
-    def _from_arrays(self) -> str:
-        table, columns = self._table.name, [*self._sets, *self._found_by]
-        sets = ", ".join(f"{one.name} = c{place}" for place, one in enumerate(self._sets))
-        begin = len(self._sets)
-        found = " AND ".join(
-            f"{table}.{one.name} = c{place}" for place, one in enumerate(self._found_by, begin)
+        self._found_by = found_by
+        self._sets = sets
+        super().__init__(
+            [table.c[name] for name in (*sets, *found_by)], [f"new_{name}" for name in sets] + [*found_by]
         )
-        return f"UPDATE {table} SET {sets} FROM {_arrays(columns)} WHERE {found}"
+
+    def _compose(self, dialect: Dialect) -> str:
+        table, on_sqlite = self._table.name, dialect.name == "sqlite"
+        values = ["?" if on_sqlite else f"c{place}" for place in range(len(self._columns))]
+        sets = ", ".join(f"{name} = {value}" for name, value in zip(self._sets, values, strict=False))
+        found = " AND ".join(
+            f"{table}.{name} = {value}"
+            for name, value in zip(self._found_by, values[len(self._sets) :], strict=True)
+        )
+        source = "" if on_sqlite else f"FROM {_arrays(self._columns)}"
+        return f"UPDATE {table} SET {sets} {source} WHERE {found}"
 
 
-def _by_column(
-    columns: Sequence[Column[Any]], rows: Rows, dialect: Dialect, prefix: str = ""
-) -> list[list[Any]]:
-    """The rows turned on their side, with the values as the driver takes them."""
-    return [_column(one, [row[prefix + one.name] for row in rows], dialect) for one in columns]
-
-
-def _column(column: Column[Any], values: list[Any], dialect: Dialect) -> list[Any]:
+def _processor(column: Column[Any], dialect: Dialect) -> _Process:
     if isinstance(column.type, Instant):
-        return values
-    process: Callable[[Any], Any] | None = column.type.dialect_impl(dialect).bind_processor(dialect)
+        return None
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _column(values: list[Any], process: _Process) -> list[Any]:
     if process is None:
         return values
     return [None if value is None else process(value) for value in values]

@@ -39,8 +39,8 @@ class Movement:
         return {
             "key": ids.new_key(),
             "id": ids.new_id(ids.TRANSFER),
-            "kind": self.kind,
-            "status": TransferStatus.POSTED,
+            "kind": str(self.kind),
+            "status": TransferStatus.POSTED.value,
             "source_key": source.key,
             "destination_key": destination.key,
             "amount": self.amount,

@@ -82,9 +82,12 @@ _STATE: Final = (
 )
 
 
+_LOCKED_STATE: Final = locked(_STATE)
+
+
 def lock_accounts(session: Session, keys: Collection[int]) -> Sequence[AnyRow]:
     """The accounts' rows, held until the commit. In the order of keys, so that nobody waits in a ring."""
-    return session.execute(locked(_STATE), {"keys": keys}).all()
+    return session.connection().execute(_LOCKED_STATE, {"keys": keys}).all()
 
 
 _USED_KEYS: Final = select(_keys.c.caller, _keys.c.key, _keys.c.fingerprint, _keys.c.location).where(
@@ -94,7 +97,7 @@ _USED_KEYS: Final = select(_keys.c.caller, _keys.c.key, _keys.c.fingerprint, _ke
 
 def find_keys(session: Session, pairs: Collection[tuple[str, str]]) -> Sequence[AnyRow]:
     """(caller, key, fingerprint, location) of those idempotency keys that have been used."""
-    return session.execute(_USED_KEYS, {"pairs": list(pairs)}).all()
+    return session.connection().execute(_USED_KEYS, {"pairs": list(pairs)}).all()
 
 
 _CHUNKS: Final = select(_chunks.c.caller, _chunks.c.key, _chunks.c.first, _chunks.c.outcomes).where(
@@ -123,7 +126,7 @@ _LIVE: Final = (
 
 def live_sessions(session: Session, session_ids: Collection[str], now: datetime) -> frozenset[str]:
     """Which of these sessions can still be used, by active users."""
-    return frozenset(session.scalars(_LIVE, {"sessions": session_ids, "now": now}))
+    return frozenset(session.connection().scalars(_LIVE, {"sessions": session_ids, "now": now}))
 
 
 def reversed_transfers(session: Session, keys: Collection[int]) -> frozenset[int]:
