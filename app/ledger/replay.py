@@ -11,7 +11,6 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from app.ledger.commands import Posted, Side
-from app.models.transfers import TransferStatus
 from app.repositories import ledger as sql
 
 # Where a key's posting is kept: the path of its transfer.
@@ -34,10 +33,8 @@ def load(session: Session, locations: Collection[str | None]) -> dict[str, Poste
 
 def _posted(source: Any, destination: Any) -> Posted:
     transfer = dict(source._mapping) | {
-        "status": TransferStatus.POSTED,
         "source_id": source.entry_account_id,
         "destination_id": destination.entry_account_id,
-        "reverses_id": source.reverses_id,
     }
     return Posted(transfer, (_side(source), _side(destination)))
 
