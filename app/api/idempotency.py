@@ -28,12 +28,12 @@ def fingerprint(request: Request) -> bytes:
 
     No body is {}, and nothing else is.
     """
-    parsed = request.parsed if isinstance(request, ApiRequest) else None
+    assert isinstance(request, ApiRequest)
     content = [
         request.method,
         request.url.path,
         sorted(request.query_params.multi_items()),
-        {} if parsed is None else _without_null(parsed),
+        {} if request.parsed is None else _without_null(request.parsed),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
 

@@ -40,6 +40,10 @@ class NoteOut(ResponseModel):
     sign: str = "…"
 
 
+class Count(ResponseModel):
+    count: int
+
+
 @router.post("/notes")
 async def make_note(
     body: NoteIn,
@@ -54,6 +58,11 @@ async def make_note(
 @router.post("/books")
 async def make_book(body: NoteIn, user: CurrentUser, claim: OptionalKey, request: Request) -> Response:
     return await once(request, claim, body)
+
+
+@router.post("/books/count")
+async def count_books(user: CurrentUser, claim: OptionalKey, request: Request) -> Response:
+    return await create_once(request, claim, scratch.total, lambda count: Count(count=count), status=200)
 
 
 @router.post("/books/{number}/open")
@@ -198,6 +207,15 @@ def test_an_action_without_a_body_is_the_same_with_an_empty_one(ada: Person, bod
     assert_made(ada.post("/books/1/open", json=body, headers=KEY), 1)
     assert_replay(ada.post("/books/1/open", headers=KEY), 1)
     error_of(ada.post("/books/2/open", headers=KEY), 422, "idempotency_key_reused")
+
+
+def test_what_makes_nothing_has_no_location_and_no_version(ada: Person) -> None:
+    first, second = (ada.post("/books/count", headers=KEY) for _ in range(2))
+    assert (first.status_code, first.text) == (200, '{"count":0}')
+    assert not {"location", "etag", "idempotent-replayed"} & set(first.headers)
+    assert (second.status_code, second.text) == (200, first.text)
+    assert not {"location", "etag"} & set(second.headers)
+    assert second.headers["Idempotent-Replayed"] == "true"
 
 
 def test_a_required_key_is_missed(client: ApiClient, ada: Person) -> None:

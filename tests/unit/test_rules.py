@@ -116,7 +116,7 @@ def test_of_a_strangers_account_nothing_is_told_but_that_it_cannot_take_this(tro
 
 
 def test_a_currency_that_is_not_the_accounts_is_told_in_words() -> None:
-    error = judge(Case(command(currency="USD"), state(), state(key=2)))
+    error = judge(Case(command(currency="USD"), state(), state(key=2), 0, None))
     assert error is not None
     assert error.details == (Detail("currency", "currency_mismatch", "Not the account's currency."),)
 
