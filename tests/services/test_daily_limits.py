@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.core import clock, ids
 from app.db.unit_of_work import Database
 from app.ledger.commands import BankAccount
 from app.models.accounts import AccountKind
@@ -133,6 +134,17 @@ def test_a_day_ends_at_midnight_in_the_banks_time_zone(
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
     set_clock(monkeypatch, morning)
     books.did(pay(ada, one, two, 1000))
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+def test_the_first_key_that_a_day_can_have_counts(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_clock(monkeypatch, "2026-03-10T00:00:00Z")
+    books = Books(db, limits={"EUR": 1000})
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    with monkeypatch.context() as patch:
+        patch.setattr(ids, "new_key", lambda: ids.first_key_at(clock.now()))
+        books.did(pay(ada, one, two, 1000))
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
 
 

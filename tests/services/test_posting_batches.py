@@ -34,6 +34,15 @@ def test_each_command_has_its_outcome_in_the_order_of_the_batch(db: Database) ->
     books.assert_right()
 
 
+def test_what_comes_after_a_reversal_is_posted_like_what_comes_before(db: Database) -> None:
+    books = Books(db)
+    ada = books.person()
+    one, two = books.account(ada, money=100), books.account()
+    posted = books.did(pay(ada, one, two, 100))
+    assert words(books, reverse(books.teller, posted), pay(ada, one, two, 99)) == ["posted"] * 2
+    assert books.balance(one) == 1
+
+
 def test_a_refusal_leaves_no_mark_but_its_trace(db: Database) -> None:
     books = Books(db)
     ada = books.person()
