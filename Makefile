@@ -6,7 +6,7 @@ HOST = 127.0.0.1
 PORT = 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test prove fuzz sweep serializable crash reliability bench demo lint format audit image lock
+.PHONY: help setup run test prove fuzz sweep serializable mutants crash reliability bench demo lint format audit image lock
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ sweep: setup ## Let each statement and COMMIT of every write fail in every way
 serializable: setup ## The tests on PostgreSQL, with writers under SERIALIZABLE
 	WRITER_ISOLATION=SERIALIZABLE $(BIN)/pytest --no-cov -n 2 -k "not sqlite" \
 		tests/services tests/integration tests/concurrency tests/sweep
+
+mutants: setup ## Change money, ledger and idempotency in small ways: does a test notice each?
+	$(BIN)/python -m tests.mutants
 
 demo: setup ## A story of two people and their money, against a server of its own
 	$(BIN)/python -m demo.story

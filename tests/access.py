@@ -189,6 +189,12 @@ REQUESTS: dict[str, Ask] = {
     "POST /v1/transfers": Ask(
         lambda world, whose: Wanted(body=world.subject(whose).payment(world.bob, 1)), OBJECTS
     ),
+    "POST /v1/transfers/bulk": Ask(
+        lambda world, whose: Wanted(
+            body={"atomic": True, "transfers": [world.subject(whose).payment(world.bob, 1)]}
+        ),
+        OBJECTS,
+    ),
     "GET /v1/transfers": Ask(_query_account, (NOBODYS, *OBJECTS)),
     "GET /v1/transfers/{transfer_id}": Ask(
         lambda world, whose: Wanted({"transfer_id": world.transfer(whose)}), (CUSTOMERS, PAID, WALK_INS)

@@ -71,4 +71,5 @@ def valid_bodies(of: Customer, to: Customer) -> dict[str, dict[str, Any]]:
         "PATCH /v1/accounts/{account_id}": {"nickname": "x"},
         "POST /v1/transactions": cash,
         "POST /v1/transfers": of.payment(to, 1),
+        "POST /v1/transfers/bulk": {"atomic": True, "transfers": [of.payment(to, 1)]},
     }

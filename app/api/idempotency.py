@@ -29,9 +29,9 @@ def fingerprint(request: Request) -> bytes:
 
     No body is {}, and nothing else is.
     """
-    parsed = request.parsed if isinstance(request, ApiRequest) else None
+    assert isinstance(request, ApiRequest)
     query = sorted(request.query_params.multi_items()) if request.scope["query_string"] else []
-    return fingerprint_of(request.method, request.scope["path"], query, parsed)
+    return fingerprint_of(request.method, request.scope["path"], query, request.parsed)
 
 
 def fingerprint_of(method: str, path: str, query: list[tuple[str, str]], parsed: Any) -> bytes:

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from app.core import errors
 from app.core.errors import BankingError
 from app.ledger.commands import GroupPosted, Posted, Side
-from app.models.transfers import TransferStatus
 from app.repositories import ledger as sql
 
 # Where a key's posting is kept: the path of its transfer.
@@ -61,10 +60,8 @@ def of_group(outcomes: Sequence[dict[str, Any]], postings: Mapping[str, Posted])
 
 def _posted(source: Any, destination: Any) -> Posted:
     transfer = dict(source._mapping) | {
-        "status": TransferStatus.POSTED,
         "source_id": source.entry_account_id,
         "destination_id": destination.entry_account_id,
-        "reverses_id": source.reverses_id,
     }
     return Posted(transfer, (_side(source), _side(destination)))
 

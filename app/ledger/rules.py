@@ -23,8 +23,8 @@ class Case:
     source: AccountState | None
     destination: AccountState | None
     # What has gone out of the source on this day of the bank, and the most that may.
-    spent_today: int = 0
-    daily_limit: int | None = None
+    spent_today: int
+    daily_limit: int | None
 
 
 Rule = Callable[[PostTransfer, AccountState, AccountState], BankingError | None]

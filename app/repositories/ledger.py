@@ -174,7 +174,7 @@ def transfers_with_entries(session: Session, transfer_ids: Collection[str]) -> S
         .outerjoin(original, original.key == Transfer.reverses_key)
         .where(Transfer.id.in_(transfer_ids))
         # The source's entry is the negative one.
-        .order_by(Transfer.key, Entry.amount)
+        .order_by(Entry.amount)
     )
     return session.execute(statement).all()
 

@@ -30,12 +30,18 @@ class NoteIn(RequestModel):
     id: int
     title: str | None = None
     tags: dict[str, str | None] | None = None
+    lines: list[str] | None = None
 
 
 class NoteOut(ResponseModel):
     id: int
     count: int
     secret: str | None
+    sign: str = "…"
+
+
+class Count(ResponseModel):
+    count: int
 
 
 @router.post("/notes")
@@ -52,6 +58,11 @@ async def make_note(
 @router.post("/books")
 async def make_book(body: NoteIn, user: CurrentUser, claim: OptionalKey, request: Request) -> Response:
     return await once(request, claim, body)
+
+
+@router.post("/books/count")
+async def count_books(user: CurrentUser, claim: OptionalKey, request: Request) -> Response:
+    return await create_once(request, claim, scratch.total, lambda count: Count(count=count), status=200)
 
 
 @router.post("/books/{number}/open")
@@ -78,6 +89,7 @@ async def once(request: Request, claim: Any, body: NoteIn) -> Response:
         act,
         lambda note: NoteOut(id=note.id, count=note.count, secret=f"se…cret {note.id}"),
         location=lambda note: f"/notes/{note.id}",
+        version=lambda note: note.count + 7,
         shown_once=frozenset({"secret"}),
     )
 
@@ -103,15 +115,17 @@ def stored_keys(client: ApiClient) -> int:
 
 def assert_made(response: httpx.Response, number: int, *, count: int = 0) -> None:
     assert response.status_code == 201, response.text
-    assert response.json() == {"id": number, "count": count, "secret": f"se…cret {number}"}
+    assert response.json() == {"id": number, "count": count, "secret": f"se…cret {number}", "sign": "…"}
     assert response.headers["Location"] == f"/notes/{number}"
+    assert response.headers["ETag"] == f'"{count + 7}"'
     assert "Idempotent-Replayed" not in response.headers
 
 
 def assert_replay(response: httpx.Response, number: int, *, count: int = 0) -> None:
     assert response.status_code == 201, response.text
-    assert response.json() == {"id": number, "count": count, "secret": None}
+    assert response.text == f'{{"id":{number},"count":{count},"secret":null,"sign":"…"}}'
     assert response.headers["Location"] == f"/notes/{number}"
+    assert "ETag" not in response.headers, "a later version may be current"
     assert response.headers["Idempotent-Replayed"] == "true"
     assert response.headers["Content-Type"] == "application/json"
 
@@ -128,7 +142,7 @@ def test_the_same_request_again_is_answered_the_same_and_does_nothing(client: Ap
 def test_a_secret_is_nowhere_among_the_keys(client: ApiClient, ada: Person) -> None:
     assert_made(ada.post("/notes", json={"id": 1}, headers=KEY), 1)
     bodies = client.db.run_read(lambda session: session.scalars(select(StoredKey.body)).all())
-    assert bodies == ['{"id":1,"count":0,"secret":null}']
+    assert bodies == ['{"id":1,"count":0,"secret":null,"sign":"…"}']
 
 
 @pytest.mark.parametrize(
@@ -159,6 +173,7 @@ def test_null_is_absent(ada: Person, first: dict[str, Any], second: dict[str, An
         ("/notes", {"id": 2}),
         ("/notes", {"id": 1, "title": ""}),
         ("/notes", {"id": 1, "tags": {"a": "1"}}),
+        ("/notes", {"id": 1, "lines": []}),
         ("/notes?colour=red", {"id": 1}),
         ("/notes?colour=", {"id": 1}),
         ("/books", {"id": 1}),
@@ -174,6 +189,14 @@ def test_another_request_with_the_key_is_refused(
     assert_replay(ada.post("/notes", json={"id": 1}, headers=KEY), 1)
 
 
+def test_what_is_in_a_list_tells_requests_apart(ada: Person) -> None:
+    assert_made(ada.post("/notes", json={"id": 1, "lines": ["a", "b"]}, headers=KEY), 1)
+    for lines in (["a", "c"], ["b", "a"], ["a"]):
+        other = ada.post("/notes", json={"id": 1, "lines": lines}, headers=KEY)
+        error_of(other, 422, "idempotency_key_reused")
+    assert_replay(ada.post("/notes", json={"id": 1, "lines": ["a", "b"]}, headers=KEY), 1)
+
+
 def test_query_parameters_in_another_order_are_the_same_request(ada: Person) -> None:
     assert_made(ada.post("/notes?colour=a%20b", json={"id": 1}, headers=KEY), 1)
     assert_replay(ada.post("/notes?colour=a+b", json={"id": 1}, headers=KEY), 1)
@@ -184,6 +207,15 @@ def test_an_action_without_a_body_is_the_same_with_an_empty_one(ada: Person, bod
     assert_made(ada.post("/books/1/open", json=body, headers=KEY), 1)
     assert_replay(ada.post("/books/1/open", headers=KEY), 1)
     error_of(ada.post("/books/2/open", headers=KEY), 422, "idempotency_key_reused")
+
+
+def test_what_makes_nothing_has_no_location_and_no_version(ada: Person) -> None:
+    first, second = (ada.post("/books/count", headers=KEY) for _ in range(2))
+    assert (first.status_code, first.text) == (200, '{"count":0}')
+    assert not {"location", "etag", "idempotent-replayed"} & set(first.headers)
+    assert (second.status_code, second.text) == (200, first.text)
+    assert not {"location", "etag"} & set(second.headers)
+    assert second.headers["Idempotent-Replayed"] == "true"
 
 
 def test_a_required_key_is_missed(client: ApiClient, ada: Person) -> None:
@@ -250,6 +282,17 @@ def test_a_refusal_that_leaves_a_trace_frees_the_key(client: ApiClient, ada: Per
     assert scratch.notes(client.db) == [1, 2]
     assert stored_keys(client) == 0
     assert_made(ada.post("/notes", json={"id": 3}, headers=KEY), 3, count=2)
+
+
+def test_a_refusal_frees_its_own_key_and_no_other(client: ApiClient, ada: Person) -> None:
+    grace = client.sign_up("grace@example.com")
+    other = {"Idempotency-Key": "key-2"}
+    assert_made(ada.post("/notes", json={"id": 1}, headers=other), 1)
+    assert_made(grace.post("/notes", json={"id": 2}, headers=KEY), 2, count=1)
+    refused = {"id": 3, "title": "refuse with a trace"}
+    error_of(ada.post("/notes", json=refused, headers=KEY), 409, "email_taken")
+    assert_replay(ada.post("/notes", json={"id": 1}, headers=other), 1)
+    assert_replay(grace.post("/notes", json={"id": 2}, headers=KEY), 2, count=1)
 
 
 def test_a_commit_that_fails_frees_the_key(client: ApiClient, ada: Person) -> None:

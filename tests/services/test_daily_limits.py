@@ -2,8 +2,12 @@
 
 import pytest
 
+from app.core import clock, ids
 from app.db.unit_of_work import Database
-from tests.books import Books, deposit, pay, reverse, set_clock, told, withdraw
+from app.ledger.commands import BankAccount
+from app.models.accounts import AccountKind
+from app.models.transfers import TransferKind
+from tests.books import Books, deposit, move, pay, reverse, set_clock, told, withdraw
 
 
 @pytest.fixture
@@ -20,6 +24,16 @@ def test_what_goes_out_in_a_day_counts_together(books: Books) -> None:
     books.refused(withdraw(ada, one, 101), "limit_exceeded")
     books.did(pay(ada, one, two, 100))
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+def test_what_is_paid_by_card_counts(books: Books) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    shops = BankAccount(AccountKind.CARD_SETTLEMENT)
+    books.did(move(ada, one.own, shops, 600, kind=TransferKind.CARD_PAYMENT))
+    books.refused(pay(ada, one, two, 401), "limit_exceeded")
+    books.refused(move(ada, one.own, shops, 401, kind=TransferKind.CARD_PAYMENT), "limit_exceeded")
+    books.did(pay(ada, one, two, 400))
 
 
 def test_within_one_batch_as_between_batches(books: Books) -> None:
@@ -120,6 +134,17 @@ def test_a_day_ends_at_midnight_in_the_banks_time_zone(
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
     set_clock(monkeypatch, morning)
     books.did(pay(ada, one, two, 1000))
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+def test_the_first_key_that_a_day_can_have_counts(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_clock(monkeypatch, "2026-03-10T00:00:00Z")
+    books = Books(db, limits={"EUR": 1000})
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    with monkeypatch.context() as patch:
+        patch.setattr(ids, "new_key", lambda: ids.first_key_at(clock.now()))
+        books.did(pay(ada, one, two, 1000))
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
 
 

@@ -30,7 +30,25 @@ def test_a_transfer_is_two_entries_that_mirror_each_other(db: Database) -> None:
     ]
     assert (books.balance(one), books.balance(two)) == (700, 350)
     assert (posted.row["source_balance"], posted.row["source_available"]) == (700, 700)
+    assert [posted.row[name] for name in ("description", "external_id", "metadata")] == [
+        "rent",
+        "r-1",
+        {"a": "b"},
+    ]
     books.assert_right()
+
+
+def test_a_key_is_kept_with_where_its_transfer_is_and_without_an_answer(db: Database) -> None:
+    books = Books(db)
+    ada = books.person()
+    one, two = books.account(ada, money=100), books.account()
+    command = pay(ada, one, two, 100)
+    posted = books.did(command)
+    rows = books.rows(
+        "SELECT key, fingerprint, status, body, location FROM idempotency_keys WHERE caller = :id", id=ada.id
+    )
+    location = f"/v1/transfers/{posted.row['id']}"
+    assert [tuple(row) for row in rows] == [(command.key.value, command.key.fingerprint, 201, None, location)]
 
 
 def test_cash_is_the_other_side_of_deposits_and_withdrawals(db: Database) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from app.core import clock
 from app.db.unit_of_work import Database
+from app.ledger.batch import load
 from app.ledger.commands import Command, Posted
 from app.services import idempotency
 from tests.books import Books, deposit, pay, reverse, statements, told, withdraw
@@ -31,6 +32,15 @@ def test_each_command_has_its_outcome_in_the_order_of_the_batch(db: Database) ->
     ) == ["posted", "insufficient_funds", "posted", "posted", "posted", "insufficient_funds", "posted"]
     assert (books.balance(one), books.balance(two)) == (0, 0)
     books.assert_right()
+
+
+def test_what_comes_after_a_reversal_is_posted_like_what_comes_before(db: Database) -> None:
+    books = Books(db)
+    ada = books.person()
+    one, two = books.account(ada, money=100), books.account()
+    posted = books.did(pay(ada, one, two, 100))
+    assert words(books, reverse(books.teller, posted), pay(ada, one, two, 99)) == ["posted"] * 2
+    assert books.balance(one) == 1
 
 
 def test_a_refusal_leaves_no_mark_but_its_trace(db: Database) -> None:
@@ -192,6 +202,33 @@ def test_no_money_moves_on_a_dead_session_and_neighbours_do_not_mind(db: Databas
         "unauthenticated",
     ]
     assert (books.balance(one), books.balance(two)) == (300, 300)
+
+
+def test_a_batch_takes_no_account_and_no_session_but_those_it_speaks_of(db: Database) -> None:
+    books = Books(db)
+    ada, ben = books.person(), books.person()
+    one, _ = books.account(ada, money=100), books.account(ben, currency="USD")
+    [cash] = books.rows("SELECT key FROM accounts WHERE kind = 'cash' AND currency = 'EUR'")
+    batch = db.run_write(lambda session: load(session, [deposit(ada, one), withdraw(ada, one)]))
+    assert set(batch.accounts) == {one.key, cash.key}
+    assert batch.live_sessions == {ada.session_id}
+
+
+def test_the_version_of_an_account_is_one_more_after_each_batch_that_touches_it(db: Database) -> None:
+    books = Books(db)
+    ada = books.person()
+    one, two, three = (books.account(ada, money=100) for _ in range(3))
+
+    def versions() -> list[int]:
+        return [
+            row.version
+            for row in books.rows("SELECT version FROM accounts WHERE number IS NOT NULL ORDER BY key")
+        ]
+
+    before = versions()
+    books.did(pay(ada, one, two))
+    books.post(pay(ada, two, one, 1), pay(ada, two, one, 1), pay(ada, three, one, 101))
+    assert [now - then for now, then in zip(versions(), before, strict=True)] == [2, 2, 0]
 
 
 def test_a_batch_costs_the_same_statements_whatever_its_size(db: Database) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 
+from app.core import ids
 from app.core.caller import Role
 from app.core.errors import BankingError
 from app.db.unit_of_work import Database
@@ -39,6 +40,27 @@ def test_a_transfer_is_reversed_once_and_a_reversal_never(db: Database) -> None:
     assert not isinstance(undone, BankingError)
     books.refused(reverse(books.teller, undone), "not_reversible")
     assert books.balance(one) == 1000
+
+
+def test_a_refused_reversal_leaves_a_trace_with_what_was_to_be_reversed(db: Database) -> None:
+    books = Books(db)
+    ada = books.person()
+    one, two = books.account(ada, money=1000), books.account()
+    posted = books.did(pay(ada, one, two, 300))
+    books.did(reverse(books.teller, posted))
+    unknown = ids.new_id(ids.TRANSFER)
+    for asked in (posted, unknown, "trf_no_id", one.id):
+        (outcome,) = books.post(reverse(books.teller, asked))
+        assert isinstance(outcome, BankingError)
+    query = (
+        "SELECT object_id, outcome FROM audit_log WHERE action = 'transfer.reverse' AND outcome <> 'success'"
+    )
+    assert [tuple(row) for row in books.rows(f"{query} ORDER BY id")] == [
+        (posted.row["id"], "already_reversed"),
+        (unknown, "not_found"),
+        (None, "not_found"),
+        (None, "not_found"),
+    ]
 
 
 def test_of_ten_reversals_at_once_one_is_posted(db: Database) -> None:

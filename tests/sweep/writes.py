@@ -164,6 +164,14 @@ def _pay(world: World) -> Ask:
     return _post(TRANSFERS, world.ada.person, world.ada.payment(world.bob, 7))
 
 
+def _bulk(*, atomic: bool) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        items = [world.ada.payment(world.bob, amount) for amount in (7, 8, 9)]
+        return _post(f"{TRANSFERS}/bulk", world.ada.person, {"atomic": atomic, "transfers": items})
+
+    return ask
+
+
 def _reverse(world: World) -> Ask:
     paid = _pay(world).send()
     return _post(f"{TRANSFERS}/{paid.json()['id']}/reverse", world.teller)
@@ -196,6 +204,8 @@ WRITES: Final = {
     "POST /v1/transactions deposit": Write(_fund("deposit"), batched=True),
     "POST /v1/transactions withdrawal": Write(_fund("withdrawal"), batched=True),
     "POST /v1/transfers": Write(_pay, batched=True),
+    "POST /v1/transfers/bulk atomic": Write(_bulk(atomic=True), batched=True),
+    "POST /v1/transfers/bulk each for itself": Write(_bulk(atomic=False), batched=True),
     "POST /v1/transfers/{transfer_id}/reverse": Write(_reverse, batched=True),
 }
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import iso4217
-from app.core.money import CURRENCIES, MAX_AMOUNT
+from app.core.money import CURRENCIES, MAX_AMOUNT, MAX_BANK_BALANCE
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,12 @@ def test_an_amount_can_be_read_back_from_its_text(minor_units: int, code: str) -
     assert re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", text)
     assert len(text.partition(".")[2]) == CURRENCIES[code].exponent
     assert int(text.replace(".", "")) == minor_units
+
+
+def test_amounts_end_where_every_reader_keeps_them_and_six_of_the_banks_balances_fit_63_bits() -> None:
+    assert (MAX_AMOUNT, MAX_BANK_BALANCE) == (9_007_199_254_740_991, 1_152_921_504_606_846_976)
+    assert float(MAX_AMOUNT + 2) == float(MAX_AMOUNT + 1), "beyond, two integers look the same"
+    assert 6 * MAX_BANK_BALANCE < 2**63
 
 
 def test_the_table_has_the_currencies_in_use_and_no_others() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.caller import Caller, Origin, Role
-from app.core.errors import BankingError
+from app.core.errors import BankingError, Detail
 from app.core.money import MAX_AMOUNT, MAX_BANK_BALANCE
 from app.ledger.commands import AnyAccount, BankAccount, Key, OwnAccount, PostTransfer
 from app.ledger.rules import Case, judge, judge_reversal, may_use
@@ -113,6 +113,19 @@ def test_of_a_strangers_account_nothing_is_told_but_that_it_cannot_take_this(tro
     assert own[0] == plain
     assert verdict(state(), state(key=2, owner_id=OTHERS, **trouble)) == ("destination_unavailable", None)
     assert verdict(state(), state(key=2, owner_id=None, **trouble)) == ("destination_unavailable", None)
+
+
+def test_a_teller_who_pays_for_somebody_is_told_no_more_of_a_strangers_account() -> None:
+    without_login, closed = state(owner_id=None), state(key=2, owner_id=OTHERS, status="closed")
+    assert verdict(without_login, closed, caller=TELLER) == ("destination_unavailable", None)
+    paid_in: dict[str, Any] = {"kind": TransferKind.DEPOSIT, "destination": OwnAccount("two", "account")}
+    assert verdict(without_login, closed, caller=TELLER, **paid_in) == ("account_closed", None)
+
+
+def test_a_currency_that_is_not_the_accounts_is_told_in_words() -> None:
+    error = judge(Case(command(currency="USD"), state(), state(key=2), 0, None))
+    assert error is not None
+    assert error.details == (Detail("currency", "currency_mismatch", "Not the account's currency."),)
 
 
 def test_a_frozen_account_takes_what_comes_in() -> None:
