@@ -91,7 +91,7 @@ _BELONGS: Final = "an entry belongs to a posted transfer"
 _HELD: Final = "what is held is the sum of open holds"
 _UNARRANGED: Final = "unarranged is how far a customer's account is below its arranged floor"
 _REVERSAL: Final = "a reversal mirrors what it reverses, once"
-_KEY: Final = "a key of a posting names a transfer that is there"
+_KEY: Final = "a key of a posting names a transfer that is there, or has chunks of a bulk"
 
 # A change, and everything that is then wrong: (rule, name of the row).
 DAMAGES: Final[list[tuple[str, set[tuple[str, str]]]]] = [

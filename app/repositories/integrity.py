@@ -163,13 +163,15 @@ CHECKS: Final[Sequence[Check]] = (
         """,
     ),
     Check(
-        "a key of a posting names a transfer that is there",
+        "a key of a posting names a transfer that is there, or has chunks of a bulk",
         # The id is cut out of the path, not the path put together, so that the index on ids is used.
         """
         SELECT coalesce(k.location, k.caller) AS what, 0 AS actual, 1 AS expected
         FROM idempotency_keys k LEFT JOIN transfers t
             ON t.id = substr(k.location, length('/v1/transfers/') + 1)
         WHERE k.body IS NULL AND (t.key IS NULL OR k.location <> '/v1/transfers/' || t.id)
+            AND NOT (k.location IS NULL AND EXISTS (
+                SELECT 1 FROM bulk_chunks c WHERE c.caller = k.caller AND c.key = k.key))
         """,
     ),
 )
