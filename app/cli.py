@@ -4,7 +4,9 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -12,10 +14,11 @@ import uvicorn
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import imports
 from app.api.protocol import BoundedHttp
 from app.core.caller import STAFF_ROLES, Origin, Role
 from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
-from app.core.errors import BankingError
+from app.core.errors import BankingError, IdempotencyKeyReused
 from app.core.logging import configure_logging
 from app.core.security import (
     LONGEST_PASSWORD,
@@ -27,10 +30,12 @@ from app.core.text import normalize_email
 from app.db import migrations
 from app.db.faults import as_unavailable
 from app.db.unit_of_work import Database
+from app.ledger.posting import Ledger, Policy
 from app.services import auth, health, integrity
 
 # Requests may take this long after SIGTERM; with closing the database, the exit is inside 10 s.
 _GRACE_SECONDS: Final = 7
+_LONGEST_IMPORT: Final = timedelta(days=1)
 _HERE: Final = Origin(address=None, request_id=None)
 
 
@@ -210,3 +215,37 @@ def verify(settings: Settings) -> None:
     if report.findings:
         sys.exit(1)
     click.echo(f"{report.rules} rules checked; the books are right.")
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--as", "email", required=True, help="The login that pays: its rules hold, and it is audited.")
+@click.option("--name", help="What the import is known by; the file's own name when not given.")
+@with_settings
+def import_transfers(settings: Settings, file: Path, email: str, name: str | None) -> None:
+    """Post the transfers of a CSV file; go on where an interruption left it."""
+    try:
+        given = imports.read(file, name)
+    except imports.WrongFile as wrong:
+        raise click.ClickException(f"{file}: nothing was posted.\n{wrong}") from None
+    address, ledger = _checked_email(email), Ledger(Policy(settings.bank_timezone, settings.daily_limits))
+    outcomes: list[Any] = []
+    with closing(Database(settings, beside_service=True)) as db:
+        _require_migrated(settings, db)
+        caller = db.run_write(auth.begin_command, email=address, life=_LONGEST_IMPORT, origin=_HERE)
+        try:
+            with click.progressbar(length=len(given.transfers), label=given.name) as bar:
+                for chunk in imports.post(db, ledger, caller, given):
+                    outcomes += chunk
+                    bar.update(len(chunk))
+        except IdempotencyKeyReused:
+            raise click.ClickException(
+                f"An import named {given.name!r} had another content; give this one a --name."
+            ) from None
+        finally:
+            db.run_write(auth.log_out, caller=caller)
+    results = file.with_name(f"{file.name}.results.csv")
+    imports.write_results(results, outcomes)
+    refused = sum(isinstance(outcome, BankingError) for outcome in outcomes)
+    click.echo(f"{len(outcomes) - refused} posted, {refused} refused; each line is in {results}.")
+    sys.exit(1 if refused else 0)

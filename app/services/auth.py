@@ -191,6 +191,30 @@ def _open_session(
     return Grant(user_id, login.id, _issue_refresh_token(session, login.id, now))
 
 
+def begin_command(session: Session, *, email: str, life: timedelta, origin: Origin) -> Caller:
+    """Who a command of the bank's own machine acts for: an active user, in a session of its own.
+
+    Nobody's password is asked for: whoever runs commands has the database. Raises InvalidCredentials.
+    """
+    user = Users(session).by_email(email)
+    if user is None or not user.is_active:
+        raise errors.InvalidCredentials()
+    now = clock.now()
+    login = LoginSession(
+        id=ids.new_id(ids.SESSION),
+        user_id=user.id,
+        created_at=now,
+        last_used_at=now,
+        expires_at=now + life,
+        ended_at=None,
+        address=None,
+        user_agent="bank",
+    )
+    Sessions(session).add(login)
+    AuditLog(session).record("session.create", actor=user.id, origin=origin, object_id=login.id)
+    return Caller(user.id, Role(user.role), login.id, origin)
+
+
 def _lock_verified(session: Session, user_id: str, password_hash: str) -> User:
     """The user whose password was verified, unless that or the user changed in the meantime."""
     user = Users(session).lock(user_id)
