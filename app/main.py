@@ -35,8 +35,8 @@ _log = logging.getLogger(__name__)
 
 # A request is held against one route after the other: those of every second first.
 _ROUTERS = (
-    transfers.router,
     bulk.router,
+    transfers.router,
     accounts.router,
     transactions.router,
     auth.router,

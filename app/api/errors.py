@@ -102,12 +102,10 @@ def _from_http(request: Request, error: HTTPException) -> BankingError:
 
 def allowed_methods(scope: Scope) -> list[str]:
     """Every method that some route of this path takes (RFC 9110, section 15.5.6)."""
-    methods = {
-        method
-        for route in scope["app"].routes
-        if route.matches(scope)[0] is not Match.NONE
-        for method in getattr(route, "methods", None) or ()
-    }
+    routes = [route for route in scope["app"].routes if route.matches(scope)[0] is not Match.NONE]
+    # `/transfers/bulk` is no transfer, though its path looks like that of one.
+    exact = [route for route in routes if getattr(route, "path", None) == scope["path"]]
+    methods = {method for route in exact or routes for method in getattr(route, "methods", None) or ()}
     # No route: a file of the documentation.
     return sorted(methods or {"GET", "HEAD"})
 

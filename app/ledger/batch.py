@@ -61,13 +61,17 @@ class AddressBook:
 
     def find(self, session: Session, wanted: Set[Address]) -> dict[Address, int]:
         """The keys of those accounts that are there."""
-        missing = wanted - self._known.keys()
-        if missing:
-            if len(self._known) > self._MOST:
-                self._known = {}
-            self._known |= _index(sql.find_accounts(session, _sorted_out(missing)))
         known = self._known
-        return {address: known[address] for address in wanted if address in known}
+        found = {address: known[address] for address in wanted if address in known}
+        missing = wanted - found.keys()
+        if missing:
+            new = _index(sql.find_accounts(session, _sorted_out(missing)))
+            if len(known) > self._MOST:
+                self._known = new
+            else:
+                known.update(new)
+            found |= {address: new[address] for address in missing if address in new}
+        return found
 
 
 def _address(ref: AccountRef, currency: str) -> Address:

@@ -26,6 +26,7 @@ KINDS = {
     "address": "text",
     "amount": "amount",
     "at": "past",
+    "atomic": "other",
     "booked_at.gte": "date",
     "booked_at.lt": "date",
     "client_id": "compared",
@@ -44,6 +45,7 @@ KINDS = {
     "full_name": "text",
     "grant_type": "other",
     "holder_id": "id",
+    "idempotency_key": "other",
     "limit": "limit",
     "metadata": "other",
     "new_password": "password",
@@ -57,6 +59,7 @@ KINDS = {
     "status": "other",
     "transaction_id": "id",
     "transfer_id": "id",
+    "transfers": "other",
     "type": "other",
     "username": "compared",
     "value_date.gte": "date",
@@ -97,8 +100,13 @@ def places(route: Route, app: FastAPI) -> Iterator[Place]:
 
 
 def fields(route: Route, app: FastAPI) -> dict[str, Any]:
-    """The schema of each field of the body."""
-    return _schema(route, app).get("properties", {})
+    """The schema of each field of the body; those of a list's items as `transfers[0].amount`."""
+    found = dict(_schema(route, app).get("properties", {}))
+    for name, schema in list(found.items()):
+        if "$ref" in schema.get("items", {}):
+            inner = _component(app, schema["items"]["$ref"])
+            found |= {f"{name}[0].{field}": one for field, one in inner["properties"].items()}
+    return found
 
 
 def required(route: Route, app: FastAPI) -> bool:
@@ -108,16 +116,20 @@ def required(route: Route, app: FastAPI) -> bool:
 
 def _schema(route: Route, app: FastAPI) -> dict[str, Any]:
     for media in route.operation.get("requestBody", {}).get("content", {}).values():
-        name = media["schema"]["$ref"].rpartition("/")[2]
-        found: dict[str, Any] = build(app)["components"]["schemas"][name]
-        return found
+        return _component(app, media["schema"]["$ref"])
     return {}
 
 
+def _component(app: FastAPI, reference: str) -> dict[str, Any]:
+    found: dict[str, Any] = build(app)["components"]["schemas"][reference.rpartition("/")[2]]
+    return found
+
+
 def _place(where: str, name: str, route: Route, schema: dict[str, Any]) -> Place:
-    assert name in KINDS, f"{route.name}: say in tests/fuzz/places.py what {name} is"
+    last = name.rpartition("].")[2]
+    assert last in KINDS, f"{route.name}: say in tests/fuzz/places.py what {last} is"
     kinds = [schema, *schema.get("anyOf", [])]
-    kind = KINDS[name]
+    kind = KINDS[last]
     if kind in ("email", "password") and route.name in _LOGINS:
         kind = "compared"
     longest = max((one.get("maxLength", 0) for one in kinds), default=0)

@@ -90,10 +90,14 @@ class Sender:
             if not isinstance(value.content, dict):
                 return None
             return replace(good, headers=headers, body=self._body(content | value.content))
-        if place.name == "destination_account_id":
-            del content["destination_account_number"]
         token = value.in_url if self.route.media_type == FORM else value.token
-        return replace(good, headers=headers, body=self._body(content, place.name, token))
+        outer, _, name = place.name.rpartition("[0].")
+        members = dict(content[outer][0]) if outer else content
+        if name == "destination_account_id":
+            del members["destination_account_number"]
+        if outer:
+            name, token = outer, b"[" + self._body(members, name, token) + b"]"
+        return replace(good, headers=headers, body=self._body(content, name, token))
 
     def send(self, request: Raw) -> Answer:
         """Sends it; a refusal and a GET have written nothing."""

@@ -244,3 +244,10 @@ def test_others_have_their_turn_between_two_chunks(
     finally:
         event.remove(client.db.engines.writer, "before_cursor_execute", begin)
     assert len(batches) == 4
+
+
+def test_bulk_is_not_the_id_of_a_transfer(ada: Customer) -> None:
+    for method in ("GET", "PATCH", "DELETE"):
+        answer = ada.person.request(method, BULK)
+        error_of(answer, 405, "method_not_allowed")
+        assert answer.headers["Allow"] == "POST"

@@ -6,7 +6,7 @@ import pytest
 
 from app.core import clock
 from app.db.unit_of_work import Database
-from app.ledger.batch import load
+from app.ledger.batch import AddressBook, load
 from app.ledger.commands import Command, Posted
 from app.services import idempotency
 from tests.books import Books, deposit, pay, reverse, statements, told, withdraw
@@ -209,7 +209,9 @@ def test_a_batch_takes_no_account_and_no_session_but_those_it_speaks_of(db: Data
     ada, ben = books.person(), books.person()
     one, _ = books.account(ada, money=100), books.account(ben, currency="USD")
     [cash] = books.rows("SELECT key FROM accounts WHERE kind = 'cash' AND currency = 'EUR'")
-    batch = db.run_write(lambda session: load(session, [deposit(ada, one), withdraw(ada, one)]))
+    batch = db.run_write(
+        lambda session: load(session, [deposit(ada, one), withdraw(ada, one)], AddressBook())
+    )
     assert set(batch.accounts) == {one.key, cash.key}
     assert batch.live_sessions == {ada.session_id}
 

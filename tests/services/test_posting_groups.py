@@ -8,6 +8,7 @@ import pytest
 from app.core import errors
 from app.core.caller import Caller
 from app.db.unit_of_work import Database
+from app.ledger.batch import AddressBook
 from app.ledger.commands import GroupPosted, Key, Posted, PostGroup, PostTransfer
 from tests.books import Acct, Books, pay, statements, told
 
@@ -179,3 +180,15 @@ def test_a_group_costs_the_same_statements_whatever_its_size(db: Database) -> No
     # The first one asks where the accounts are.
     cost(1)
     assert cost(2) == cost(3) == cost(200) <= 12
+
+
+def test_what_an_address_is_is_asked_once_and_forgotten_when_it_is_too_much(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AddressBook, "_MOST", 3)
+    world = World(db)
+    for number in range(5):
+        three = world.books.account(world.ada, money=1)
+        assert told(world.books.post(pay(world.ada, three, world.two, 1, key=str(number)))[0]) == "posted"
+    assert len(world.books.ledger._book._known) <= 5
+    assert world.balances == (1_000, 5)

@@ -6,6 +6,8 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.requests import Request
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.api.deps import Clerk, Here, IdempotencyKey
 from app.api.direct import ApiRequest
@@ -26,6 +28,11 @@ class BulkRoute(ApiRoute):
     """As every route, with room for ten thousand transfers."""
 
     largest_body = 8 * 1024 * 1024
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """With any method: or `bulk` would be taken for the id of a transfer."""
+        match, child = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL else match), child
 
 
 router = APIRouter(prefix="/v1/transfers", tags=["transfers"], route_class=BulkRoute)
