@@ -127,6 +127,9 @@ class _Posting:
         if told is not None:
             return replace(told, replayed=True)
         undo = self._undo(group) if group.atomic else None
+        if used is None:
+            # Before its transfers: one of them could bring the same key.
+            self._keep_key(group.caller, group.key, None, status=200)
         group_id, outcomes = ids.new_id(ids.GROUP), list[Outcome]()
         for place, command in enumerate(group.transfers):
             outcome = self._known_key(command) or self._transfer(command, group_id)
@@ -138,11 +141,9 @@ class _Posting:
                 self._trace(command, outcome, None)
             outcomes.append(outcome)
         self._trace(group, None, group_id)
-        return self._keep_group(group, GroupPosted(outcomes), is_first=used is None)
+        return self._keep_group(group, GroupPosted(outcomes))
 
-    def _keep_group(self, group: PostGroup, posted: GroupPosted, *, is_first: bool) -> GroupPosted:
-        if is_first:
-            self._keep_key(group.caller, group.key, None, status=200)
+    def _keep_group(self, group: PostGroup, posted: GroupPosted) -> GroupPosted:
         self._chunks.append(records.chunk(group, posted.outcomes, self._now))
         self._batch.chunks[(group.caller.id, group.key.value, group.first)] = posted
         return posted

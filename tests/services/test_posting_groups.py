@@ -149,6 +149,20 @@ def test_a_key_is_of_one_request(db: Database, together: bool) -> None:
     assert world.balances == (999, 1)
 
 
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_transfer_of_a_group_cannot_have_its_key(db: Database, atomic: bool) -> None:
+    world = World(db)
+    (outcome,) = world.books.post(group(world.ada, world.pay(1, "once"), world.pay(2), atomic=atomic))
+    if atomic:
+        assert told(outcome) == "idempotency_key_reused"
+    else:
+        assert words(outcome) == ["idempotency_key_reused", "posted"]
+    assert world.balances == ((1_000, 0) if atomic else (998, 2))
+    kept = world.books.rows("SELECT status, location FROM idempotency_keys WHERE key = 'once'")
+    assert [tuple(row) for row in kept] == ([] if atomic else [(200, None)])
+    world.books.assert_right()
+
+
 def test_a_group_belongs_together_in_the_records(db: Database) -> None:
     world = World(db)
     world.books.post(group(world.ada, world.pay(1), world.pay(2)), world.pay(3, key="alone"))
