@@ -25,6 +25,7 @@ from app.ledger.commands import (
     Key,
     OwnAccount,
     Posted,
+    PostGroup,
     PostTransfer,
     ReverseTransfer,
 )
@@ -231,6 +232,13 @@ def deposit(caller: Caller, account: Acct, amount: int = 100, **more: Any) -> Po
 
 def withdraw(caller: Caller, account: Acct, amount: int = 100, **more: Any) -> PostTransfer:
     return move(caller, account.own, CASH, amount, kind=TransferKind.WITHDRAWAL, **more)
+
+
+def bulk(
+    caller: Caller, *transfers: PostTransfer, key: str | None = None, first: int = 0, atomic: bool = False
+) -> PostGroup:
+    """A chunk of a bulk. Its fingerprint is that of its caller's, so that all its chunks have the same."""
+    return PostGroup(caller, _key(key, "bulk", caller.id, atomic), first, transfers, atomic)
 
 
 def reverse(caller: Caller, posted: Posted | str, key: str | None = None) -> ReverseTransfer:

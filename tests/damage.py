@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from app.core import ids
 from app.db.base import Base
 from app.db.unit_of_work import Database
-from app.ledger.commands import Posted
+from app.ledger.commands import GroupPosted, Posted
 from tests import scratch
-from tests.books import Acct, Books, deposit, pay, reverse, withdraw
+from tests.books import Acct, Books, bulk, deposit, pay, reverse, withdraw
 
-_TABLES: Final = ("accounts", "transfers", "entries", "idempotency_keys")
+_TABLES: Final = ("accounts", "transfers", "entries", "idempotency_keys", "bulk_chunks")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class History:
     back: Posted
     reserved: str
     last: str
+    payer: str
+    grouped: str
 
     def names(self) -> dict[str, str]:
         """What the statements and findings below call by name."""
@@ -46,6 +48,8 @@ class History:
             "back_in": self.back.sides[1].entry_id,
             "reserved": self.reserved,
             "last": self.last,
+            "payer": self.payer,
+            "grouped": self.grouped,
             "elsewhere": f"/v1/somewhere/{self.paid.row['id']}",
         }
 
@@ -56,7 +60,7 @@ def history(db: Database) -> History:
     one, two = books.account(ada, money=1000, overdraft_limit=50), books.account(ben, money=1000)
     first = books.did(pay(ada, one, two, 100))
     undone = books.did(reverse(books.teller, first))
-    paid, back, _, last, _ = books.post(
+    paid, back, *_ = books.post(
         pay(ada, one, two, 300),
         pay(ben, two, one, 100),
         pay(ada, one, two, 10**9),
@@ -65,7 +69,13 @@ def history(db: Database) -> History:
     )
     assert isinstance(paid, Posted)
     assert isinstance(back, Posted)
-    assert isinstance(last, Posted)
+    much = pay(ada, one, two, 10**9)
+    group, _ = books.post(
+        bulk(ada, pay(ada, one, two, 1), much, key="bulk"), bulk(ada, much, key="bulk", first=2)
+    )
+    assert isinstance(group, GroupPosted)
+    grouped = group.outcomes[0]
+    assert isinstance(grouped, Posted)
     reserved = ids.new_id(ids.TRANSFER)
     books.run(
         "INSERT INTO transfers (key, id, kind, status, source_key, destination_key, amount, currency, "
@@ -76,7 +86,8 @@ def history(db: Database) -> History:
         to=two.key,
     )
     books.set(one, held=30)
-    return History(books, one, two, paid, undone, back, reserved, last.sides[1].entry_id)
+    last_entry = grouped.sides[0].entry_id
+    return History(books, one, two, paid, undone, back, reserved, last_entry, ada.id, grouped.row["id"])
 
 
 _ONE, _TWO = "WHERE id = :one", "WHERE id = :two"
@@ -91,6 +102,8 @@ _BELONGS: Final = "an entry belongs to a posted transfer"
 _HELD: Final = "what is held is the sum of open holds"
 _UNARRANGED: Final = "unarranged is how far a customer's account is below its arranged floor"
 _REVERSAL: Final = "a reversal mirrors what it reverses, once"
+_OUTCOME: Final = "an outcome in a bulk is a refusal or names a transfer of its caller"
+_CHUNKS: Final = "a chunk of a bulk begins where the one before ends"
 _KEY: Final = "a key of a posting names a transfer that is there, or has chunks of a bulk"
 
 # A change, and everything that is then wrong: (rule, name of the row).
@@ -171,6 +184,12 @@ DAMAGES: Final[list[tuple[str, set[tuple[str, str]]]]] = [
         "WHERE location = '/v1/transfers/' || :paid",
         {(_KEY, "elsewhere")},
     ),
+    ("DELETE FROM bulk_chunks", {(_KEY, "payer")}),
+    ("DELETE FROM bulk_chunks WHERE first = 0", {(_CHUNKS, "payer")}),
+    ('UPDATE bulk_chunks SET outcomes = \'[{"code": "not_found"}]\' WHERE first = 0', {(_CHUNKS, "payer")}),
+    ('UPDATE bulk_chunks SET outcomes = \'[{"id": "gone"}]\' WHERE first = 2', {(_OUTCOME, "gone")}),
+    ("UPDATE bulk_chunks SET outcomes = '[{}]' WHERE first = 2", {(_OUTCOME, "payer")}),
+    ("UPDATE transfers SET initiated_by = '-' WHERE id = :grouped", {(_OUTCOME, "grouped")}),
 ]
 
 

@@ -12,7 +12,10 @@ from app.db.base import AnyRow
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule of the ledger, and the rows that break it: (what, is, should be)."""
+    """A rule of the ledger, and the rows that break it: (what, is, should be).
+
+    `{elements}` in the query makes rows of a JSON array.
+    """
 
     rule: str
     query: str
@@ -174,9 +177,33 @@ CHECKS: Final[Sequence[Check]] = (
                 SELECT 1 FROM bulk_chunks c WHERE c.caller = k.caller AND c.key = k.key))
         """,
     ),
+    Check(
+        "an outcome in a bulk is a refusal or names a transfer of its caller",
+        """
+        SELECT coalesce(o.value ->> 'id', c.caller) AS what, 0 AS actual, 1 AS expected
+        FROM bulk_chunks c CROSS JOIN {elements}(c.outcomes) AS o LEFT JOIN transfers t
+            ON t.id = o.value ->> 'id' AND t.initiated_by = c.caller
+        WHERE t.key IS NULL AND (o.value ->> 'id' IS NOT NULL OR o.value ->> 'code' IS NULL)
+        """,
+    ),
+    Check(
+        "a chunk of a bulk begins where the one before ends",
+        """
+        SELECT caller AS what, first AS actual, expected FROM (
+            SELECT caller, first,
+                coalesce(lag(first + json_array_length(outcomes)) OVER line, 0) AS expected
+            FROM bulk_chunks WINDOW line AS (PARTITION BY caller, key ORDER BY first)
+        ) AS chunks WHERE first <> expected
+        """,
+    ),
 )
+
+
+# What makes rows of a JSON array; both call the column `value`.
+_ELEMENTS: Final = {"sqlite": "json_each", "postgresql": "json_array_elements"}
 
 
 def offenders(session: Session, check: Check) -> Sequence[AnyRow]:
     """The rows that break a rule: `what` names one, `actual` and `expected` say how."""
-    return session.execute(text(check.query)).all()
+    elements = _ELEMENTS[session.get_bind().dialect.name]
+    return session.execute(text(check.query.format(elements=elements))).all()
