@@ -1,5 +1,6 @@
 """Bulk transfers, as JSON."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import Field, StrictBool, TypeAdapter, ValidationInfo, field_validator
@@ -76,7 +77,7 @@ class BulkOut(ResponseModel):
 _RESULTS: Final = TypeAdapter(list[ItemPosted | ItemRefused])
 
 
-def results_json(first: int, outcomes: list[Posted | BankingError]) -> bytes:
+def results_json(first: int, outcomes: Sequence[Posted | BankingError]) -> bytes:
     """The results of a chunk, as the inside of a JSON array: a large answer is written piece by piece."""
     items = [_result(index, outcome) for index, outcome in enumerate(outcomes, first)]
     return _RESULTS.dump_json(_RESULTS.validate_python(items))[1:-1]

@@ -1,6 +1,6 @@
 """Bulk transfers: many in one request, through the same ledger as single ones."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.api.deps import Clerk, Here, IdempotencyKey
+from app.api.deps import Claim, Clerk, Here, IdempotencyKey
 from app.api.direct import ApiRequest
 from app.api.idempotency import REPLAYED, fingerprint_of
 from app.api.posting import key_of, post_group
@@ -18,9 +18,10 @@ from app.api.state import Bank
 from app.api.v1.transfers import command_of
 from app.core.caller import Caller
 from app.ledger.commands import GroupPosted, Key, Posted, PostGroup, PostTransfer
-from app.schemas.bulk import BulkIn, BulkOut, results_json
+from app.schemas.bulk import BulkIn, BulkItem, BulkOut, results_json
 
-# Between two chunks, whoever waits for a single transfer has their turn.
+# Between two chunks, whoever waits for a single transfer has their turn. A chunk that has been posted is
+# found by its place, so another size would need the old one for the keys that are there.
 _CHUNK: Final = 250
 
 
@@ -47,12 +48,13 @@ async def bulk_transfers(
     Where it is not atomic it is committed in chunks; after an interruption the same request with the
     same key continues where it stopped.
     """
+    assert isinstance(request, ApiRequest)
     size = len(body.transfers) if body.atomic else _CHUNK
     pieces, succeeded, replayed = [], 0, True
-    async for first, done in _chunks(request, body, user, key_of(request, key), bank, size):
+    async for first, done in _chunks(request, body, user, key, bank, size):
         succeeded += sum(isinstance(outcome, Posted) for outcome in done.outcomes)
         replayed &= done.replayed
-        pieces.append(results_json(first, list(done.outcomes)))
+        pieces.append(await request.off_the_loop(results_json, first, done.outcomes))
     failed = len(body.transfers) - succeeded
     content = b'{"succeeded":%d,"failed":%d,"results":[%b]}' % (succeeded, failed, b",".join(pieces))
     headers = {REPLAYED: "true"} if replayed else {}
@@ -60,18 +62,21 @@ async def bulk_transfers(
 
 
 async def _chunks(
-    request: Request, body: BulkIn, caller: Caller, key: Key, bank: Bank, size: int
+    request: ApiRequest, body: BulkIn, caller: Caller, claim: Claim, bank: Bank, size: int
 ) -> AsyncIterator[tuple[int, GroupPosted]]:
     """Posts chunk after chunk: where each begins, and what it came to."""
-    assert isinstance(request, ApiRequest)
-    items = request.parsed["transfers"]
-    for first in range(0, len(items), size):
-        pairs = zip(items[first : first + size], body.transfers[first : first + size], strict=True)
-        transfers = [_item(caller, parsed, read) for parsed, read in pairs]
+    key = await request.off_the_loop(key_of, request, claim)
+    pairs = list(zip(request.parsed["transfers"], body.transfers, strict=True))
+    for first in range(0, len(pairs), size):
+        transfers = await request.off_the_loop(_items, caller, pairs[first : first + size])
         yield first, await post_group(bank, PostGroup(caller, key, first, transfers, body.atomic))
 
 
-def _item(caller: Caller, parsed: dict[str, Any], read: Any) -> PostTransfer:
+def _items(caller: Caller, pairs: Sequence[tuple[dict[str, Any], BulkItem]]) -> list[PostTransfer]:
+    return [_item(caller, parsed, read) for parsed, read in pairs]
+
+
+def _item(caller: Caller, parsed: dict[str, Any], read: BulkItem) -> PostTransfer:
     """One transfer. With a key of its own it is the same request as a single one with that key."""
     if read.idempotency_key is None:
         return command_of(read, caller, None)
