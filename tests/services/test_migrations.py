@@ -195,7 +195,8 @@ def test_rebuilding_a_table_keeps_its_children(settings: Settings, with_next: Ca
     assert history(settings) == HISTORY
     migrations.downgrade(settings, "-1")
     assert history(settings) == HISTORY
-    assert ask(settings, migrations.is_at_head)
+    # Not `is_at_head`: whether that knows of the copy's newest depends on the tests before.
+    assert revision(settings) == REVISIONS[-1]
     assert ask(settings, differences) == []
 
 
