@@ -158,15 +158,14 @@ class _Posting:
         ]
         states = {state.key: replace(state) for state in named if state is not None}
         used_keys, spent = dict(batch.used_keys), dict(self._spent)
-        lists = (self._transfers, self._entries, self._keys, self._audit)
-        lengths = [len(rows) for rows in lists]
+        ends = [(rows, len(rows)) for rows in (self._transfers, self._entries, self._keys, self._audit)]
 
         def undo() -> None:
             batch.accounts.update(states)
             batch.used_keys = used_keys
             self._spent = spent
-            for rows, length in zip(lists, lengths, strict=True):
-                del rows[length:]
+            for rows, end in ends:
+                del rows[end:]
 
         return undo
 

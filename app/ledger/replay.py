@@ -50,12 +50,13 @@ def _kept(outcome: Posted | BankingError) -> dict[str, Any]:
 
 
 def of_group(outcomes: Sequence[dict[str, Any]], postings: Mapping[str, Posted]) -> GroupPosted:
-    """A group told again, from what was stored of it."""
-    told = [
-        postings[one["id"]] if "id" in one else errors.restored(one["code"], one["details"])
-        for one in outcomes
-    ]
-    return GroupPosted(told, replayed=True)
+    """What a group came to, from what was stored of it."""
+    return GroupPosted(
+        [
+            postings[one["id"]] if "id" in one else errors.restored(one["code"], one["details"])
+            for one in outcomes
+        ]
+    )
 
 
 def _posted(source: Any, destination: Any) -> Posted:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from app.core import errors
+from app.core import errors, ids
 from app.core.caller import Caller
+from app.core.errors import Detail
 from app.db.unit_of_work import Database
 from app.ledger.batch import AddressBook
 from app.ledger.commands import GroupPosted, Key, Posted, PostGroup, PostTransfer
-from tests.books import Acct, Books, pay, statements, told
+from tests.books import Acct, Books, deposit, pay, statements, told
 
 FINGERPRINT = b"f" * 32
 
@@ -68,7 +69,8 @@ def test_a_refused_atomic_group_is_as_if_it_had_never_been(db: Database) -> None
         world.pay(1_000, key="own"),
     )
     assert isinstance(refused, errors.InsufficientFunds)
-    assert [(one.field, one.code) for one in refused.details] == [("transfers[1]", "insufficient_funds")]
+    short = errors.InsufficientFunds
+    assert refused.details == (Detail("transfers[1]", short.code, short.message),)
     assert told(after) == "posted"
     assert world.balances == (0, 1_000)
     traces = world.books.rows("SELECT action, outcome FROM audit_log WHERE outcome <> 'success'")
@@ -81,11 +83,38 @@ def test_a_refusal_with_a_field_says_whose_field(db: Database) -> None:
     world = World(db)
     strange = replace(world.pay(1), source=world.two.own)
     (refused,) = world.books.post(group(world.ada, world.pay(1), strange, atomic=True))
-    assert isinstance(refused, errors.NotFound)
-    assert refused.details[0].field.startswith("transfers[1].")
-    # The class's own error has not been changed for everybody.
     (alone,) = world.books.post(replace(strange, key=Key("x", FINGERPRINT)))
-    assert not alone.details[0].field.startswith("transfers")
+    assert isinstance(refused, errors.NotFound)
+    assert isinstance(alone, errors.NotFound)
+    [whose], [field] = refused.details, alone.details
+    assert whose == Detail(f"transfers[1].{field.field}", field.code, field.message)
+    assert field.field == strange.source.field
+
+
+def test_each_refusal_in_a_group_is_in_the_audit_log_with_its_reason(db: Database) -> None:
+    world = World(db)
+    strange = replace(world.pay(1), source=world.two.own)
+    world.books.post(group(world.ada, world.pay(2_000), world.pay(1), strange))
+    traces = world.books.rows(
+        "SELECT action, outcome FROM audit_log WHERE action LIKE 'transfer%' ORDER BY id"
+    )
+    assert [tuple(row) for row in traces] == [
+        ("transfer.create", "insufficient_funds"),
+        ("transfer.create", "not_found"),
+        ("transfer.bulk", "success"),
+    ]
+
+
+def test_an_atomic_refusal_gives_back_what_the_banks_own_account_paid(db: Database) -> None:
+    world = World(db)
+    cash = world.books.system("cash")
+    paid_in = keyless(deposit(world.ada, world.one, 50))
+    refused, after = world.books.post(
+        group(world.ada, paid_in, world.pay(5_000), atomic=True), deposit(world.ada, world.one, 7)
+    )
+    assert (told(refused), told(after)) == ("insufficient_funds", "posted")
+    assert (world.books.balance(world.one), world.books.system("cash")) == (1_007, cash - 7)
+    world.books.assert_right()
 
 
 def test_the_limit_of_a_day_counts_what_a_group_has_sent(db: Database) -> None:
@@ -169,6 +198,7 @@ def test_a_group_belongs_together_in_the_records(db: Database) -> None:
     rows = world.books.rows("SELECT amount, group_id FROM transfers WHERE kind = 'transfer' ORDER BY amount")
     (_, first), (_, second), (_, alone) = [tuple(row) for row in rows]
     assert first == second
+    assert ids.is_id(ids.GROUP, first)
     assert alone is None
     traced = world.books.rows("SELECT object_id, outcome FROM audit_log WHERE action = 'transfer.bulk'")
     assert [tuple(row) for row in traced] == [(first, "success")]
