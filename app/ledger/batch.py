@@ -161,7 +161,7 @@ def _told_before(
     groups = [command for command in commands if isinstance(command, PostGroup)]
     keys = sql.find_keys(session, _scopes([*commands, *transfers_of(groups)]))
     chunks = sql.find_chunks(session, _scopes(groups), {group.first for group in groups}) if groups else ()
-    told = {replay.transfer_at(row.location) for row in keys} - {""}
+    told = {named for row in keys if (named := replay.transfer_at(row.location)) is not None}
     told |= {one["id"] for chunk in chunks for one in chunk.outcomes if "id" in one}
     postings = replay.load(session, told)
     return (

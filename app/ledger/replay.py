@@ -24,14 +24,16 @@ def of(posted: Posted) -> Posted:
     return replace(posted, replayed=True)
 
 
-def transfer_at(location: str | None) -> str:
-    """The id of the transfer that a key's `location` names; empty where it names another thing."""
-    return location.removeprefix(TRANSFERS) if location and location.startswith(TRANSFERS) else ""
+def transfer_at(location: str | None) -> str | None:
+    """The id of the transfer that a key's `location` names; None where it names another thing."""
+    if location is None or not location.startswith(TRANSFERS):
+        return None
+    return location.removeprefix(TRANSFERS)
 
 
-def load(session: Session, transfer_ids: Collection[str]) -> dict[str, Posted]:
-    """Postings by the id of their transfer."""
-    rows: dict[str, list[Any]] = {}
+def load(session: Session, transfer_ids: Collection[str]) -> Mapping[str | None, Posted]:
+    """Postings by the id of their transfer; there is none of None."""
+    rows: dict[str | None, list[Any]] = {}
     for row in sql.transfers_with_entries(session, transfer_ids) if transfer_ids else ():
         rows.setdefault(row.id, []).append(row)
     return {transfer_id: _posted(*pair) for transfer_id, pair in rows.items()}
@@ -49,7 +51,7 @@ def _kept(outcome: Posted | BankingError) -> dict[str, Any]:
     return {"code": outcome.code, "details": details}
 
 
-def of_group(outcomes: Sequence[dict[str, Any]], postings: Mapping[str, Posted]) -> GroupPosted:
+def of_group(outcomes: Sequence[dict[str, Any]], postings: Mapping[str | None, Posted]) -> GroupPosted:
     """What a group came to, from what was stored of it."""
     return GroupPosted(
         [

@@ -1,5 +1,6 @@
 """Many commands in one batch: one outcome each, and neighbours that do not feel each other."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from app.core import clock
 from app.db.unit_of_work import Database
 from app.ledger.batch import AddressBook, load
-from app.ledger.commands import Command, Posted
+from app.ledger.commands import AnyAccount, Command, OwnAccount, Posted
 from app.services import idempotency
-from tests.books import Books, deposit, pay, reverse, statements, told, withdraw
+from tests.books import Books, deposit, move, pay, reverse, statements, told, withdraw
 
 
 def words(books: Books, *commands: Command) -> list[str]:
@@ -285,3 +286,37 @@ def test_so_does_a_batch_of_everything(db: Database) -> None:
 
     assert cost(1) == cost(3) == cost(34) <= 15
     books.assert_right()
+
+
+def asked(sent: list[str]) -> list[str]:
+    """What each statement does and to which table, without the beginning of the transaction."""
+    form = re.compile(r"(SELECT)\b.*?FROM\s+(\w+)|(INSERT) INTO (\w+)|(UPDATE) (\w+)", re.S)
+    return [" ".join(part for part in match.groups() if part) for one in sent if (match := form.match(one))]
+
+
+WRITES = ["INSERT transfers", "INSERT entries", "INSERT idempotency_keys", "INSERT audit_log"]
+READS = ["SELECT accounts", "SELECT idempotency_keys", "SELECT sessions"]
+
+
+def test_a_plain_batch_asks_and_writes_what_it_must_and_nothing_else(db: Database) -> None:
+    books = Books(db)
+    ada = books.person()
+    one, two = books.account(ada, money=100), books.account(ada)
+    books.did(pay(ada, one, two, 1))
+    with statements(db) as sent:
+        books.did(pay(ada, one, two, 2))
+    assert asked(sent) == [*READS, *WRITES, "UPDATE accounts"]
+
+
+def test_accounts_are_looked_for_once_and_never_by_what_none_can_be_called(db: Database) -> None:
+    books = Books(db)
+    ada = books.person()
+    one, two = books.account(ada, money=100), books.account(ada)
+    with statements(db) as sent:
+        books.did(pay(ada, one, two, 1))
+    # By number (the first one's id is known, since money was paid in), and then the lock.
+    assert asked(sent)[:3] == ["SELECT accounts", *READS[:2]]
+    nonsense = move(ada, OwnAccount("acc_nonsense", "source"), AnyAccount("12345", "destination"), 1)
+    with statements(db) as sent:
+        books.refused(nonsense, "not_found", "source")
+    assert asked(sent) == ["SELECT idempotency_keys", "SELECT sessions", "INSERT audit_log"]
