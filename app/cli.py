@@ -18,7 +18,7 @@ from app import imports
 from app.api.protocol import BoundedHttp
 from app.core.caller import STAFF_ROLES, Origin, Role
 from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
-from app.core.errors import BankingError, IdempotencyKeyReused
+from app.core.errors import BankingError, IdempotencyKeyReused, NotFound
 from app.core.logging import configure_logging
 from app.core.security import (
     LONGEST_PASSWORD,
@@ -232,7 +232,10 @@ def import_transfers(settings: Settings, file: Path, email: str, name: str | Non
     outcomes: list[Any] = []
     with closing(Database(settings, beside_service=True)) as db:
         _require_migrated(settings, db)
-        caller = db.run_write(auth.begin_command, email=address, life=_LONGEST_IMPORT, origin=_HERE)
+        try:
+            caller = db.run_write(auth.begin_command, email=address, life=_LONGEST_IMPORT, origin=_HERE)
+        except NotFound:
+            raise click.ClickException("There is no active login with this address.") from None
         try:
             with click.progressbar(length=len(given.transfers), label=given.name) as bar:
                 for chunk in imports.post(db, ledger, caller, given):

@@ -31,7 +31,10 @@ COLUMNS: Final = (
     "description",
     "external_id",
 )
+# A chunk that has been posted is found by its place: another size would post it again.
 _CHUNK: Final = 1_000
+# With a word before it, a name is an idempotency key.
+_LONGEST_NAME: Final = 200
 _RESULT: Final = ("line", "status", "transfer_id", "error")
 
 
@@ -53,6 +56,9 @@ def read(path: Path, name: str | None = None) -> TransferFile:
 
     `name` is what the import is known by; without it, the file's own.
     """
+    known_as = name or path.name
+    if len(known_as) > _LONGEST_NAME:
+        raise WrongFile(f"The name of an import has at most {_LONGEST_NAME} characters.")
     content = path.read_bytes()
     lines = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
     unknown = set(lines.fieldnames or ()) - set(COLUMNS)
@@ -70,7 +76,7 @@ def read(path: Path, name: str | None = None) -> TransferFile:
         raise WrongFile(f"line {lines.line_num}: {error}") from None
     if faults:
         raise WrongFile("\n".join(faults[:20]))
-    return TransferFile(name or path.name, hashlib.sha256(content).digest(), transfers)
+    return TransferFile(known_as, hashlib.sha256(content).digest(), transfers)
 
 
 def _transfer(line: dict[str, Any]) -> TransferIn:
@@ -98,7 +104,7 @@ def post(
 
     IdempotencyKeyReused: an import of this name had another content.
     """
-    key = Key(f"import {file.name}"[:255], file.digest)
+    key = Key(f"import {file.name}", file.digest)
     for first in range(0, len(file.transfers), _CHUNK):
         chunk = [command_of(one, caller, None) for one in file.transfers[first : first + _CHUNK]]
         done: Sequence[Result] = db.run_batch(

@@ -77,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
             expose_headers=_EXPOSED_HEADERS,
         )
     app.add_middleware(RequestContext, settings=settings)
+    # The framework's own way to complete its document.
     app.openapi = lambda: openapi.build(app)  # type: ignore[method-assign]
     return app
 

@@ -119,18 +119,22 @@ def direct_call(route: APIRoute) -> DirectCall | None:
     return DirectCall(
         endpoint=route.endpoint,
         status=route.status_code or 200,
-        provided={inner.name: inner.call.find for inner in asks.dependencies},  # type: ignore[union-attr,misc]
+        provided=_provided_by(asks),
         defaults={field.name: field.field_info.default for field in asks.query_params},
         body=_body_of(asks),
         request=asks.request_param_name,
     )
 
 
+def _provided_by(asks: Dependant) -> dict[str, Callable[[Request], Any]]:
+    return {str(one.name): one.call.find for one in asks.dependencies if isinstance(one.call, Provided)}
+
+
 def _is_at_hand(asks: Dependant) -> bool:
     for_framework = (asks.header_params, asks.cookie_params, asks.response_param_name)
     return (
         not any(for_framework)
-        and all(isinstance(inner.call, Provided) for inner in asks.dependencies)
+        and len(_provided_by(asks)) == len(asks.dependencies)
         and all(field.field_info.annotation is str for field in asks.path_params)
         and not any(field.field_info.is_required() for field in asks.query_params)
         and len(asks.body_params) <= 1

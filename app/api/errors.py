@@ -121,13 +121,15 @@ def validation_failed(problems: Sequence[Mapping[str, Any]]) -> BankingError:
 def _detail(problem: Mapping[str, Any]) -> Detail:
     kind = problem["type"]
     field = _field(problem["loc"])
+    context = problem.get("ctx", {})
+    # First, since a rule of ours may be called like one of the validator's.
+    if context.get("ours"):
+        return Detail(field, kind, problem["msg"])
     if kind in _TYPES:
         return Detail(field, "wrong_type", f"This must be {_TYPES[kind]}.")
     if kind in _RULES:
         code, sentence = _RULES[kind]
-        return Detail(field, code, sentence.format(**problem.get("ctx", {})))
-    if problem.get("ctx", {}).get("ours"):
-        return Detail(field, kind, problem["msg"])
+        return Detail(field, code, sentence.format(**context))
     return Detail(field, "invalid", "This is not valid.")
 
 

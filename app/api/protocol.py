@@ -48,6 +48,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._was_ours = False
         self._most = _most_connections()
 
+    # The server's class says it takes any asyncio transport, and gets one of these.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect()

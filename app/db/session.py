@@ -37,7 +37,7 @@ _EVERY_CONNECTION: Final = (
     "recursive_triggers = ON",
 )
 # A commit is on the disk when it returns.
-# The log grows to 16 MiB before its pages go into the file: each way is measured in decision 0015.
+# The log grows to 16 MiB before its pages go into the file, on the thread that writes.
 _WRITER: Final = ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000")
 _NO_CHECKPOINTS: Final = "wal_autocheckpoint = 0"
 _CONNECT_SECONDS: Final = 3

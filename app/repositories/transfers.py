@@ -35,17 +35,8 @@ _reversal = aliased(Transfer)
 _TERMS: Final = 200
 
 
-class _Filter:
-    __slots__ = ()
-
-    def given(self) -> dict[str, Any]:
-        """The fields that narrow."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
-        return {name: value for name, value in values.items() if value is not None}
-
-
 @dataclass(frozen=True, slots=True)
-class TransferFilter(_Filter):
+class TransferFilter:
     """What a list of transfers is narrowed to; None means any."""
 
     kind: str | None = None
@@ -57,7 +48,7 @@ class TransferFilter(_Filter):
 
 
 @dataclass(frozen=True, slots=True)
-class EntryFilter(_Filter):
+class EntryFilter:
     """What a list of entries is narrowed to; None means any. Ranges are half-open."""
 
     kind: str | None = None
@@ -92,7 +83,7 @@ class Transfers:
         """Transfers from or to these accounts (any, for None), newest first."""
         if account_keys is not None and not account_keys:
             return []
-        given = wanted.given() | {
+        given = _given(wanted) | {
             "before": ids.AFTER_EVERY_KEY if before_key is None else before_key,
             "limit": limit,
         }
@@ -115,7 +106,7 @@ class Transfers:
         """Entries of these accounts, newest first; `before` is (booked_at, id) of the last one shown."""
         if not account_keys:
             return []
-        given = wanted.given() | {"limit": limit}
+        given = _given(wanted) | {"limit": limit}
         if before is not None:
             given |= {"before_at": before[0], "before_id": before[1]}
         query = _entries_page(frozenset(given), len(account_keys))
@@ -125,6 +116,12 @@ class Transfers:
 # A statement of this size takes longer to compose than to run, so each shape is composed once: the
 # filters that are given, and how many accounts there are.
 _SHAPES: Final = 256
+
+
+def _given(wanted: TransferFilter | EntryFilter) -> dict[str, Any]:
+    """The fields that narrow."""
+    values = {one.name: getattr(wanted, one.name) for one in fields(wanted)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _named(account_keys: Sequence[int]) -> dict[str, int]:

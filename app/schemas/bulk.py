@@ -30,7 +30,7 @@ class BulkIn(RequestModel):
     @classmethod
     def _not_too_many_at_once(cls, items: list[BulkItem], info: ValidationInfo) -> list[BulkItem]:
         if info.data.get("atomic") and len(items) > LARGEST_ATOMIC:
-            raise refusal("too_many", "At most 1000 items when atomic.")
+            raise refusal("too_long", "At most 1000 items when atomic.")
         return items
 
 

@@ -175,43 +175,36 @@ def _open_session(
     session_life: timedelta,
 ) -> Grant:
     _lock_verified(session, user_id, password_hash)
+    login = _begin(session, user_id, device, session_life)
+    return Grant(user_id, login.id, _issue_refresh_token(session, login.id, login.created_at))
+
+
+def _begin(session: Session, user_id: str, device: Device, life: timedelta) -> LoginSession:
     now = clock.now()
     login = LoginSession(
         id=ids.new_id(ids.SESSION),
         user_id=user_id,
         created_at=now,
         last_used_at=now,
-        expires_at=now + session_life,
+        expires_at=now + life,
         ended_at=None,
         address=device.origin.address,
         user_agent=device.user_agent,
     )
     Sessions(session).add(login)
     AuditLog(session).record("session.create", actor=user_id, origin=device.origin, object_id=login.id)
-    return Grant(user_id, login.id, _issue_refresh_token(session, login.id, now))
+    return login
 
 
 def begin_command(session: Session, *, email: str, life: timedelta, origin: Origin) -> Caller:
     """Who a command of the bank's own machine acts for: an active user, in a session of its own.
 
-    Nobody's password is asked for: whoever runs commands has the database. Raises InvalidCredentials.
+    Nobody's password is asked for: whoever runs commands has the database. Raises NotFound.
     """
     user = Users(session).by_email(email)
     if user is None or not user.is_active:
-        raise errors.InvalidCredentials()
-    now = clock.now()
-    login = LoginSession(
-        id=ids.new_id(ids.SESSION),
-        user_id=user.id,
-        created_at=now,
-        last_used_at=now,
-        expires_at=now + life,
-        ended_at=None,
-        address=None,
-        user_agent="bank",
-    )
-    Sessions(session).add(login)
-    AuditLog(session).record("session.create", actor=user.id, origin=origin, object_id=login.id)
+        raise errors.NotFound.at("email")
+    login = _begin(session, user.id, Device(origin, user_agent="bank"), life)
     return Caller(user.id, Role(user.role), login.id, origin)
 
 

@@ -114,6 +114,7 @@ class Canaries:
 
     def __init__(self, remote: Remote) -> None:
         self.remote = remote
+        # A client of another process does all that the world asks of one inside this process.
         self.world = World(remote)  # type: ignore[arg-type]
         self.numbers = itertools.count()
         self.kept: set[str] = set()
@@ -129,6 +130,7 @@ class Canaries:
 
     def senders(self, actor: str) -> Iterator[Sender]:
         for route in all_routes(self.remote.app):
+            # It sends and looks as a `Wire` does.
             yield Sender(self.world, self.remote, actor, route)  # type: ignore[arg-type]
 
     def put_everywhere(self, sender: Sender) -> None:

@@ -150,7 +150,7 @@ def test_faults_of_fields_are_told_all_at_once_and_nothing_is_posted(ada: Custom
 def test_a_bulk_has_an_end_and_a_larger_body_than_other_requests(ada: Customer, bob: Customer) -> None:
     good = ada.payment(bob, 1)
     error = error_of(bulk(ada, [good] * 1_001, atomic=True), 422, "validation_failed")
-    assert [(one["field"], one["code"]) for one in error["details"]] == [("transfers", "too_many")]
+    assert [(one["field"], one["code"]) for one in error["details"]] == [("transfers", "too_long")]
     error_of(bulk(ada, [good] * 10_001), 422, "validation_failed")
     # More than a mebibyte: read here, refused there.
     padded = [good | {"metadata": {"note": "x" * 500}}] * 2_000

@@ -120,8 +120,19 @@ def test_another_content_under_the_same_name_is_refused(
 def test_who_pays_must_be_known(settings: Settings, tmp_path: Path, ada: Customer, email: str) -> None:
     file = tmp_path / "transfers.csv"
     file.write_text(HEAD + line(ada, ada, 1))
-    assert run(settings, file, email=email).returncode == 1
+    refused = run(settings, file, email=email)
+    assert refused.returncode == 1
+    assert ("no active login" if "@" in email else "not an e-mail address") in refused.stderr
     assert ada.balance() == 10_000
+
+
+def test_a_name_has_an_end(settings: Settings, tmp_path: Path, ada: Customer, bob: Customer) -> None:
+    file = tmp_path / "transfers.csv"
+    file.write_text(HEAD + line(ada, bob, 1))
+    refused = run(settings, file, "--name", "x" * 201)
+    assert (refused.returncode, bob.balance()) == (1, 0)
+    assert "at most 200 characters" in refused.stderr
+    assert run(settings, file, "--name", "x" * 200).returncode == 0
 
 
 def test_an_interrupted_import_goes_on_behind_the_last_chunk(
