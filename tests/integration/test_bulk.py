@@ -1,6 +1,7 @@
 """Many transfers in one request: all or none of them, or each for itself and continued after a failure."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -8,10 +9,10 @@ import pytest
 from sqlalchemy import event
 
 from app.core.caller import Role
-from app.core.config import Settings
 from tests.bank import TRANSFERS, Customer, assert_right, count, customer, keyed, rows, staff
 from tests.client import ApiClient, error_of, running, together
 from tests.conftest import settings_for
+from tests.server import eventually
 
 BULK = f"{TRANSFERS}/bulk"
 
@@ -229,21 +230,27 @@ def test_what_an_atomic_refusal_takes_back_does_not_count_for_the_day(limited: A
     assert bob.balance() == 500
 
 
-def test_others_have_their_turn_between_two_chunks(
-    client: ApiClient, settings: Settings, ada: Customer, bob: Customer
-) -> None:
-    batches: list[int] = []
+def test_others_have_their_turn_between_two_chunks(client: ApiClient, ada: Customer, bob: Customer) -> None:
+    cleo, dan = customer(client, "cleo", money=7), customer(client, "dan")
+    sent: list[Future[httpx.Response]] = []
 
-    def begin(*given: Any) -> None:
-        if given[2].startswith("INSERT INTO transfers"):
-            batches.append(1)
+    def meanwhile(*given: Any) -> None:
+        """While the first chunk is being written, somebody else pays, and is waiting."""
+        if given[2].startswith("INSERT INTO transfers") and not sent:
+            sent.append(pool.submit(cleo.pay, dan, 7))
+            lane = client.db._lanes[client.app.state.bank.ledger.post]
+            eventually(lambda: lane.waiting == 1)
 
-    event.listen(client.db.engines.writer, "before_cursor_execute", begin)
-    try:
-        assert told(bulk(ada, [ada.payment(bob, 1)] * 1_000)) == [201] * 1_000
-    finally:
-        event.remove(client.db.engines.writer, "before_cursor_execute", begin)
-    assert len(batches) == 4
+    with ThreadPoolExecutor(1) as pool:
+        event.listen(client.db.engines.writer, "before_cursor_execute", meanwhile)
+        try:
+            assert told(bulk(ada, [ada.payment(bob, 1)] * 1_000)) == [201] * 1_000
+        finally:
+            event.remove(client.db.engines.writer, "before_cursor_execute", meanwhile)
+        assert sent[0].result().status_code == 201
+    query = "SELECT amount FROM transfers WHERE kind = 'transfer' ORDER BY key"
+    amounts = [row[0] for row in rows(client.db, query)]
+    assert amounts.index(7) in (250, 500)
 
 
 def test_bulk_is_not_the_id_of_a_transfer(ada: Customer) -> None:
