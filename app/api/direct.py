@@ -9,7 +9,7 @@ takes the framework's way, and both give the same answers.
 import asyncio
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -70,25 +70,52 @@ class Part(Provided):
 
 
 @dataclass(frozen=True, slots=True)
+class FromQuery:
+    """What is made of parameters of the query, and of the request where it is asked for.
+
+    `make` None: the endpoint takes the parameters themselves.
+    """
+
+    name: str
+    make: Callable[..., Awaitable[Any]] | None
+    # The framework's descriptions of parameters.
+    fields: Sequence[Any]
+    request: str | None
+
+    def read(self, given: Mapping[str, str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The parameters by name, and what is wrong with them."""
+        values: dict[str, Any] = {}
+        problems: list[dict[str, Any]] = []
+        for field in self.fields:
+            text = given.get(field.alias)
+            if text is None:
+                values[field.name] = field.field_info.default
+                continue
+            values[field.name], wrong = field.validate(text, loc=("query", field.alias))
+            problems += wrong
+        return values, problems
+
+
+@dataclass(frozen=True, slots=True)
 class DirectCall:
     """An endpoint, and where each of its arguments comes from."""
 
     endpoint: Callable[..., Any]
     status: int
     provided: Mapping[str, Callable[[Request], Any]]
-    # Parameters of the query have these values, when there is none.
-    defaults: Mapping[str, Any]
+    queries: Sequence[FromQuery]
     body: tuple[str, type[BaseModel]] | None
     request: str | None
 
     def fits(self, request: ApiRequest) -> bool:
-        """Whether this request leaves nothing to solve."""
-        return not request.scope["query_string"] and (self.body is None or request.parsed is not None)
+        """Whether this request leaves nothing to solve: the framework tells what is wrong with two parts."""
+        return self.body is None or (request.parsed is not None and not request.scope["query_string"])
 
     async def __call__(self, request: ApiRequest) -> Response:
         arguments = {name: find(request) for name, find in self.provided.items()}
         arguments |= request.path_params
-        arguments |= self.defaults
+        if self.queries:
+            arguments |= await self._from_query(request)
         if self.request is not None:
             arguments[self.request] = request
         if self.body is not None:
@@ -98,6 +125,20 @@ class DirectCall:
         if isinstance(made, Response):
             return made
         return Response(made.model_dump_json(), self.status, media_type="application/json")
+
+    async def _from_query(self, request: ApiRequest) -> dict[str, Any]:
+        """Everything that is wrong with the query at once, or what it comes to."""
+        given: Mapping[str, str] = request.query_params if request.scope["query_string"] else {}
+        read = [(part, *part.read(given)) for part in self.queries]
+        problems = [problem for _, _, wrong in read for problem in wrong]
+        if problems:
+            raise validation_failed(problems)
+        arguments: dict[str, Any] = {}
+        for part, values, _ in read:
+            if part.request is not None:
+                values[part.request] = request
+            arguments |= values if part.make is None else {part.name: await part.make(**values)}
+        return arguments
 
 
 def _validated(model: type[BaseModel], parsed: Any) -> BaseModel:
@@ -120,7 +161,7 @@ def direct_call(route: APIRoute) -> DirectCall | None:
         endpoint=route.endpoint,
         status=route.status_code or 200,
         provided=_provided_by(asks),
-        defaults={field.name: field.field_info.default for field in asks.query_params},
+        queries=_queries_of(asks),
         body=_body_of(asks),
         request=asks.request_param_name,
     )
@@ -130,13 +171,33 @@ def _provided_by(asks: Dependant) -> dict[str, Callable[[Request], Any]]:
     return {str(one.name): one.call.find for one in asks.dependencies if isinstance(one.call, Provided)}
 
 
+def _queries_of(asks: Dependant) -> list[FromQuery]:
+    made = [
+        FromQuery(str(one.name), one.call, one.query_params, one.request_param_name)
+        for one in asks.dependencies
+        if _is_made_of_query(one)
+    ]
+    return [*made, FromQuery("", None, asks.query_params, None)] if asks.query_params else made
+
+
+def _is_made_of_query(one: Dependant) -> bool:
+    others = (one.dependencies, one.path_params, one.header_params, one.cookie_params, one.body_params)
+    return not isinstance(one.call, Provided) and not any(others) and _are_optional(one.query_params)
+
+
+def _are_optional(fields: Sequence[Any]) -> bool:
+    """Whether each is one parameter that may be left out."""
+    infos = [field.field_info for field in fields]
+    return not any(info.is_required() or hasattr(info.annotation, "model_fields") for info in infos)
+
+
 def _is_at_hand(asks: Dependant) -> bool:
     for_framework = (asks.header_params, asks.cookie_params, asks.response_param_name)
     return (
         not any(for_framework)
-        and len(_provided_by(asks)) == len(asks.dependencies)
+        and all(isinstance(one.call, Provided) or _is_made_of_query(one) for one in asks.dependencies)
         and all(field.field_info.annotation is str for field in asks.path_params)
-        and not any(field.field_info.is_required() for field in asks.query_params)
+        and _are_optional(asks.query_params)
         and len(asks.body_params) <= 1
         and not any(isinstance(field.field_info, Form) for field in asks.body_params)
     )

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what is added is UTC, and the zone is written by hand
 
 
 def now() -> datetime:
@@ -33,4 +34,9 @@ def from_micros(micros: int) -> datetime:
 
 def rfc3339(instant: datetime) -> str:
     """`2026-02-01T09:30:00.000000Z`: always six digits and `Z`, as the API writes every time."""
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def rfc3339_of_micros(micros: int) -> str:
+    """The same, of an instant in microseconds since 1970, without making the instant on the way."""
+    return (_NAIVE_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds") + "Z"

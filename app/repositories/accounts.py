@@ -54,7 +54,7 @@ class Accounts:
     def key_of(self, account_id: str, *, owner_id: str | None) -> int | None:
         """The key of a customer's account; with `owner_id`, only if it is that user's."""
         query = _KEY if owner_id is None else _OWN_KEY
-        return self._session.scalar(query, {"wanted": account_id, "owner": owner_id})
+        return self._session.connection().scalar(query, {"wanted": account_id, "owner": owner_id})
 
     def count_of(self, holder_id: str) -> int:
         """How many accounts a holder has, closed ones included."""

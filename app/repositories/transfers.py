@@ -8,24 +8,28 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final
+from itertools import starmap
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import (
     BigInteger,
     BindParameter,
     ColumnElement,
+    FromClause,
     Integer,
     String,
+    Table,
     bindparam,
     case,
     select,
     tuple_,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from app.core import ids
-from app.db.base import AnyRow, AnySelect, Instant
+from app.db.base import AnyRow, AnySelect
 from app.models import Account, AccountHolder, Entry, Transfer
 
 _payer = aliased(Account, name="payer")
@@ -56,6 +60,28 @@ class EntryFilter:
     booked_before: datetime | None = None
     value_from: date | None = None
     value_before: date | None = None
+
+
+class EntryLine(NamedTuple):
+    """An entry as it is shown: with its transfer, and who is on the other side.
+
+    `amount` and `balance_after` are signed minor units, `booked_at` is microseconds since 1970.
+    """
+
+    id: str
+    amount: int
+    balance_after: int
+    booked_at: int
+    value_date: date
+    transfer_id: str
+    kind: str
+    description: str | None
+    account_id: str
+    owner_id: str | None
+    currency: str
+    other_number: str | None
+    other_kind: str
+    other_name: str | None
 
 
 class Transfers:
@@ -91,18 +117,19 @@ class Transfers:
         query = _transfers_page(frozenset(given), number)
         return self._session.execute(query, given | _named(account_keys or ())).all()
 
-    def entry_by_id(self, entry_id: str) -> AnyRow | None:
+    def entry_by_id(self, entry_id: str) -> EntryLine | None:
         """An entry with its transfer, its account and the other side's holder."""
-        return self._session.execute(_ENTRIES.where(Entry.id == entry_id)).one_or_none()
+        row = self._session.execute(_lines(_entries).where(_entries.c.id == entry_id)).one_or_none()
+        return None if row is None else EntryLine(*row)
 
     def entries_page(
         self,
         wanted: EntryFilter,
         *,
         account_keys: Sequence[int],
-        before: tuple[datetime, str] | None,
+        before: tuple[int, str] | None,
         limit: int,
-    ) -> Sequence[AnyRow]:
+    ) -> list[EntryLine]:
         """Entries of these accounts, newest first; `before` is (booked_at, id) of the last one shown."""
         if not account_keys:
             return []
@@ -110,7 +137,9 @@ class Transfers:
         if before is not None:
             given |= {"before_at": before[0], "before_id": before[1]}
         query = _entries_page(frozenset(given), len(account_keys))
-        return self._session.execute(query, given | _named(account_keys)).all()
+        # Without the object mapper, which takes as long for a page as the database does.
+        rows = self._session.connection().execute(query, given | _named(account_keys)).all()
+        return list(starmap(EntryLine, rows))
 
 
 # A statement of this size takes longer to compose than to run, so each shape is composed once: the
@@ -149,12 +178,12 @@ def _transfers_page(given: Set[str], accounts: int | None) -> AnySelect:
 
 @lru_cache(maxsize=_SHAPES)
 def _entries_page(given: Set[str], accounts: int) -> AnySelect:
-    lines = select(Entry.id, Entry.booked_at).where(*_conditions(_OF_ENTRIES, given))
+    entries = select(_entries).where(*_conditions(_OF_ENTRIES, given))
     if "kind" in given:
-        lines = lines.join(Transfer, Transfer.key == Entry.transfer_key)
-    ranges = [_newest_entries(lines, account) for account in _accounts(accounts)]
-    query = _ENTRIES.where(Entry.id.in_(_newest_ids(_merged(ranges))))
-    return query.order_by(Entry.booked_at.desc(), Entry.id.desc()).limit(_LIMIT)
+        entries = entries.join(Transfer, Transfer.key == _entries.c.transfer_key)
+    ranges = [_newest_entries(entries, account) for account in _accounts(accounts)]
+    page = _newest_of_all(_merged(ranges)).subquery()
+    return _lines(page).order_by(page.c.booked_at.desc(), page.c.id.desc())
 
 
 def _conditions(known: Mapping[str, ColumnElement[bool]], given: Set[str]) -> list[ColumnElement[bool]]:
@@ -166,7 +195,7 @@ def _merged(ranges: list[AnySelect]) -> AnySelect:
     while len(ranges) > 1:
         groups = [ranges[i : i + _TERMS] for i in range(0, len(ranges), _TERMS)]
         ranges = [select(union_all(*group).subquery()) for group in groups]
-    return select(ranges[0].subquery())
+    return ranges[0]
 
 
 _TRANSFERS: Final = (
@@ -218,47 +247,51 @@ _OF_TRANSFERS: Final[Mapping[str, ColumnElement[bool]]] = {
 }
 
 
+_entries: Final = cast(Table, Entry.__table__)
 _own, _other, _holder = aliased(Account), aliased(Account), aliased(AccountHolder)
-_is_payer = Entry.account_key == Transfer.source_key
-_is_other = _other.key == case((_is_payer, Transfer.destination_key), else_=Transfer.source_key)
-# Entries with what a statement line shows; the other side is the transfer's other account.
-_ENTRIES: Final = (
-    select(
-        Entry.id,
-        Entry.amount,
-        Entry.balance_after,
-        Entry.booked_at,
-        Entry.value_date,
-        Transfer.id.label("transfer_id"),
-        Transfer.kind,
-        Transfer.description,
-        _own.id.label("account_id"),
-        _own.owner_id,
-        _own.currency,
-        _other.number.label("other_number"),
-        _other.kind.label("other_kind"),
-        _holder.full_name.label("other_name"),
+
+
+def _lines(entries: FromClause) -> AnySelect:
+    """The columns of `EntryLine`. The other side is the transfer's other account."""
+    is_payer = entries.c.account_key == Transfer.source_key
+    return (
+        select(
+            entries.c.id,
+            entries.c.amount,
+            entries.c.balance_after,
+            type_coerce(entries.c.booked_at, BigInteger),
+            entries.c.value_date,
+            Transfer.id,
+            Transfer.kind,
+            Transfer.description,
+            _own.id,
+            _own.owner_id,
+            _own.currency,
+            _other.number,
+            _other.kind,
+            _holder.full_name,
+        )
+        .select_from(entries)
+        .join(Transfer, Transfer.key == entries.c.transfer_key)
+        .join(_own, _own.key == entries.c.account_key)
+        .join(_other, _other.key == case((is_payer, Transfer.destination_key), else_=Transfer.source_key))
+        .outerjoin(_holder, _holder.id == _other.holder_id)
     )
-    .join(Transfer, Transfer.key == Entry.transfer_key)
-    .join(_own, _own.key == Entry.account_key)
-    .join(_other, _is_other)
-    .outerjoin(_holder, _holder.id == _other.holder_id)
-)
 
 
-def _newest_entries(lines: AnySelect, account: BindParameter[int]) -> AnySelect:
-    inner = (
-        lines.where(Entry.account_key == account).order_by(Entry.booked_at.desc()).limit(_LIMIT).subquery()
-    )
-    return select(inner.c.id, inner.c.booked_at)
+def _newest_entries(entries: AnySelect, account: BindParameter[int]) -> AnySelect:
+    newest = entries.where(_entries.c.account_key == account).order_by(_entries.c.booked_at.desc())
+    # A range with an order of its own is a table for SQLite, or it takes no part in a union.
+    return select(newest.limit(_LIMIT).subquery())
 
 
-def _newest_ids(lines: AnySelect) -> AnySelect:
-    """The ids of the newest of them, before the rest of each is looked up."""
-    columns = lines.subquery().c
-    return select(columns.id).order_by(columns.booked_at.desc(), columns.id.desc()).limit(_LIMIT)
+def _newest_of_all(entries: AnySelect) -> AnySelect:
+    """The newest of them, before the rest of each is looked up."""
+    columns = entries.subquery().c
+    return select(*columns).order_by(columns.booked_at.desc(), columns.id.desc()).limit(_LIMIT)
 
 
+_BEFORE_AT: Final = bindparam("before_at", type_=BigInteger())
 _OF_ENTRIES: Final[Mapping[str, ColumnElement[bool]]] = {
     "kind": Transfer.kind == bindparam("kind"),
     "booked_from": Entry.booked_at >= bindparam("booked_from"),
@@ -266,7 +299,7 @@ _OF_ENTRIES: Final[Mapping[str, ColumnElement[bool]]] = {
     "value_from": Entry.value_date >= bindparam("value_from"),
     "value_before": Entry.value_date < bindparam("value_before"),
     "before_id": tuple_(Entry.booked_at, Entry.id)
-    < tuple_(bindparam("before_at", type_=Instant()), bindparam("before_id", type_=String())),
+    < tuple_(_BEFORE_AT, bindparam("before_id", type_=String())),
     # Said twice for the planner: this one is the range of the index.
-    "before_at": Entry.booked_at <= bindparam("before_at"),
+    "before_at": type_coerce(Entry.booked_at, BigInteger) <= _BEFORE_AT,
 }

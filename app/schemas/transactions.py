@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.db.base import AnyRow
+from app.core import clock
 from app.ledger.commands import Posted
 from app.models.accounts import CUSTOMER_KINDS
 from app.models.transfers import TransferKind
+from app.repositories.transfers import EntryLine
 from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
 from app.schemas.holders import DateOut
 from app.schemas.money import Amount, Balance, CurrencyCode
@@ -76,20 +77,20 @@ class TransactionOut(ResponseModel):
         )
 
 
-def fields_of(row: AnyRow) -> dict[str, Any]:
-    """The fields of a TransactionOut, off a row of a list."""
+def fields_of(line: EntryLine) -> dict[str, Any]:
+    """The fields of a TransactionOut as JSON has them."""
     return {
-        "id": row.id,
-        "account_id": row.account_id,
-        "transfer_id": row.transfer_id,
-        "type": row.kind,
-        "amount": row.amount,
-        "currency": row.currency,
-        "balance_after": row.balance_after,
-        "description": row.description,
-        "counterparty": _counterparty(row.other_kind, row.other_name, row.other_number),
-        "booked_at": row.booked_at,
-        "value_date": row.value_date,
+        "id": line.id,
+        "account_id": line.account_id,
+        "transfer_id": line.transfer_id,
+        "type": line.kind,
+        "amount": line.amount,
+        "currency": line.currency,
+        "balance_after": line.balance_after,
+        "description": line.description,
+        "counterparty": _counterparty(line.other_kind, line.other_name, line.other_number),
+        "booked_at": clock.rfc3339_of_micros(line.booked_at),
+        "value_date": line.value_date,
     }
 
 

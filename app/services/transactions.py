@@ -5,16 +5,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.core import clock, errors, ids
+from app.core import errors, ids
 from app.core.access import READERS, may_read
 from app.core.caller import Caller
 from app.core.errors import Detail
-from app.db.base import AnyRow
 from app.repositories.accounts import Accounts
-from app.repositories.transfers import EntryFilter, Transfers
+from app.repositories.transfers import EntryFilter, EntryLine, Transfers
 
 
-def get_transaction(session: Session, *, caller: Caller, transaction_id: str) -> AnyRow:
+def get_transaction(session: Session, *, caller: Caller, transaction_id: str) -> EntryLine:
     """One entry of an account that the caller may see; NotFound for everybody else."""
     known = ids.is_id(ids.ENTRY, transaction_id)
     row = Transfers(session).entry_by_id(transaction_id) if known else None
@@ -31,7 +30,7 @@ def list_transactions(
     wanted: EntryFilter,
     after: list[Any] | None,
     limit: int,
-) -> Sequence[AnyRow]:
+) -> Sequence[EntryLine]:
     """Entries of one account or of all the caller's, newest first. Staff name the account."""
     owner_id = None if caller.role in READERS else caller.id
     transfers = Transfers(session)
@@ -45,5 +44,5 @@ def list_transactions(
         raise errors.ValidationFailed([Detail("account_id", "required", "Staff name an account.")])
     else:
         keys = transfers.account_keys(owner_id)
-    before = (clock.from_micros(after[0]), str(after[1])) if after else None
+    before = (int(after[0]), str(after[1])) if after else None
     return transfers.entries_page(wanted, account_keys=keys, before=before, limit=limit)

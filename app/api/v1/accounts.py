@@ -67,7 +67,7 @@ async def list_accounts(user: CurrentUser, db: Db, page: Page, wanted: AccountsW
         after=page.position,
         limit=page.limit + 1,
     )
-    return page.answer(PageOf[AccountOut], rows, lambda row: [row.key], AccountOut.of)
+    return page.answer(rows, lambda row: [row.key], AccountOut.of)
 
 
 @router.get("/{account_id}", response_model=AccountOut)

@@ -102,7 +102,7 @@ async def get_me(user: CurrentUser, db: Db) -> UserOut:
 async def list_sessions(user: CurrentUser, db: Db, page: Page) -> Response:
     """The user's live sessions, newest first."""
     rows = await db.read(auth.list_sessions, caller=user, after=page.position, limit=page.limit + 1)
-    return page.answer(PageOf[SessionOut], rows, lambda row: [row.id], lambda row: _session_out(row, user))
+    return page.answer(rows, lambda row: [row.id], lambda row: _session_out(row, user))
 
 
 @router.delete("/sessions/{session_id}", status_code=204)

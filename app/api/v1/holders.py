@@ -40,7 +40,7 @@ async def list_holders(user: CurrentUser, db: Db, page: Page) -> Response:
     rows = await look(
         db, user, "holder.list", holders.list_holders, after=page.position, limit=page.limit + 1
     )
-    return page.answer(PageOf[HolderOut], rows, lambda row: [row.id], HolderOut.model_validate)
+    return page.answer(rows, lambda row: [row.id], HolderOut.model_validate)
 
 
 @router.get("/{holder_id}", response_model=HolderOut)

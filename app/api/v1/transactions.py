@@ -12,11 +12,10 @@ from app.api.paging import Page, PageRequest
 from app.api.posting import created, key_of, post
 from app.api.reading import look
 from app.api.routing import ApiRoute
-from app.core import clock
-from app.db.base import AnyRow
 from app.ledger.commands import BankAccount, OwnAccount, PostTransfer
 from app.models.accounts import AccountKind
 from app.models.transfers import TransferKind
+from app.repositories.transfers import EntryLine
 from app.schemas.base import PageOf
 from app.schemas.transactions import FundingType, TransactionIn, TransactionOut, fields_of
 from app.services import transactions
@@ -66,14 +65,9 @@ async def list_transactions(
     return answer_page(page, rows)
 
 
-def answer_page(page: PageRequest, rows: Sequence[AnyRow]) -> Response:
+def answer_page(page: PageRequest, lines: Sequence[EntryLine]) -> Response:
     """A page of entries; the position of one is when it was booked, and its id."""
-    return page.answer(
-        PageOf[TransactionOut],
-        rows,
-        lambda row: [clock.to_micros(row.booked_at), row.id],
-        fields_of,
-    )
+    return page.answer(lines, lambda line: [line.booked_at, line.id], fields_of)
 
 
 @router.get("/{transaction_id}")

@@ -81,9 +81,7 @@ async def list_transfers(
         after=page.position,
         limit=page.limit + 1,
     )
-    return page.answer(
-        PageOf[TransferOut], rows, lambda row: [row.Transfer.key], lambda row: _seen_by(user, row)
-    )
+    return page.answer(rows, lambda row: [row.Transfer.key], lambda row: _seen_by(user, row))
 
 
 @router.get("/{transfer_id}")
