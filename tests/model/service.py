@@ -4,26 +4,50 @@ A feature joins with the route, body and id of its request, in `_as_http`.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 from sqlalchemy import text
 
+from app.core import errors
 from app.core.caller import Role
 from app.services import integrity
 from tests.bank import TRANSACTIONS, TRANSFERS, keyed, rows, staff
 from tests.client import ApiClient, Person
 from tests.model import words
+from tests.model.proof import Outage
 from tests.model.words import Answer, Close, Fund, Open, Pay, Request, Reverse
 
 ACCOUNTS = "/v1/accounts"
 
 
-class Service:
-    """A running bank with the model's people in it; `_ids` and `_names` translate."""
+def _refuse_outage(answer: httpx.Response) -> None:
+    if answer.status_code == 503:
+        raise Outage(
+            f"503 {answer.json()['error']['code']}: {answer.request.method} {answer.request.url.path}"
+        )
 
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except (TimeoutError, errors.Unavailable) as error:
+        raise Outage(repr(error)) from error
+
+
+class Service:
+    """A running bank with the model's people in it; `_ids` and `_names` translate.
+
+    Raises Outage where it does not do in time what it is asked.
+    """
+
+    @_in_time()
     def __init__(self, client: ApiClient, people: dict[str, words.Person]) -> None:
         self._db = client.db
+        client.event_hooks = {"response": [_refuse_outage]}
         self._logins = {name: _log_in(client, name, one) for name, one in people.items() if one.role}
         self._ids: dict[str, str] = {}
         self._names: dict[str, str] = {}
@@ -43,6 +67,7 @@ class Service:
         """What has no id is sent as it is called."""
         return None if name is None else self._ids.get(name, name)
 
+    @_in_time()
     def ask(self, who: str, request: Request, key: str | None, made: str | None) -> Answer:
         """Sends it; what comes of it will be called `made`. A replay is the first answer, to the letter."""
         path, body, id_field = self._as_http(request)
@@ -104,12 +129,15 @@ class Service:
     def _name(self, value: Any) -> Any:
         return self._names.get(value, value) if isinstance(value, str) else value
 
+    @_in_time()
     def look_at_account(self, who: str, name: str) -> Answer:
         return self._understood(self._logins[who].get(f"{ACCOUNTS}/{self._id(name)}"))
 
+    @_in_time()
     def look_at_transfer(self, who: str, name: str) -> Answer:
         return self._understood(self._logins[who].get(f"{TRANSFERS}/{self._id(name)}"))
 
+    @_in_time()
     def set(self, account: str, **values: Any) -> None:
         """Changes columns of an account, past the service."""
         columns = ", ".join(f"{name} = :{name}" for name in values)
@@ -118,10 +146,12 @@ class Service:
             lambda session: session.execute(statement, values | {"at": self._id(account)}) and None
         )
 
+    @_in_time()
     def findings(self) -> list[Any]:
         """What breaks a rule of the books: "always true", checked in one snapshot."""
         return self._db.run_read(integrity.verify).findings
 
+    @_in_time()
     def books(self) -> dict[str, Any]:
         """Everything that has been committed: accounts, movements, lines, and how many keys."""
         accounts = rows(
