@@ -110,9 +110,9 @@ Written by `make reliability` from [report.json](report.json); every run adds to
 reliability`. A run that is interrupted keeps what it had done, and kills go on where they stopped.
 `python -m reliability FILE` runs nothing: it takes in the runs of another branch's or machine's report.json.
 
-A run that failed stays. When it is known why, and what was not right has been mended, a `note` in report.json says
-so, and `python -m reliability reliability/report.json` writes the pages again. What such a run found, and its largest
-times, are then told with its note and not in the sums.
+A run that failed stays. When it is known why, and what was wrong has been mended, a `note` in report.json
+says so, and `python -m reliability reliability/report.json` writes the pages again. What such a run found,
+and its largest times, are then told with its note and not in the sums.
 What none of this tries is in the [README](../README.md#what-was-not-tested).
 
 """
