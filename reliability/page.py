@@ -9,6 +9,8 @@ from reliability.rows import FAULTS
 PAGE: Final = ROOT / "reliability" / "README.md"
 README: Final = ROOT / "README.md"
 COLUMNS: Final = ("Proof", "How much", "Found", "Command")
+# Of a line about one run, which says by itself whether it failed.
+_NO_RUNS: Final = {"failed_runs": 0, "explained_runs": 0}
 _BEGIN: Final = "<!-- made by make reliability: begin -->\n"
 _END: Final = "<!-- made by make reliability: end -->\n"
 
@@ -46,12 +48,18 @@ def _amount(totals: dict[str, Any]) -> str:
 
 def _found(totals: dict[str, Any]) -> str:
     faults = [_number(name, totals[name]) for name in FAULTS if name in totals]
-    failed = [f"{totals['failed_runs']} failed runs"] if totals["failed_runs"] else []
-    return ", ".join(failed + faults) or "all passed"
+    failed = [_runs(totals["failed_runs"])] if totals["failed_runs"] else []
+    found = ", ".join(failed + faults) or "all passed"
+    explained = totals["explained_runs"]
+    return f"{found}; {_runs(explained)}, explained" if explained else found
+
+
+def _runs(number: int) -> str:
+    return f"{number} failed run{'s' if number > 1 else ''}"
 
 
 def _is_fault(name: str) -> bool:
-    return name in (*FAULTS, "failed_runs")
+    return name in (*FAULTS, "failed_runs", "explained_runs")
 
 
 def _number(name: str, value: float) -> str:
@@ -76,18 +84,23 @@ def render(report: Report) -> str:
 
 
 def _run(run: dict[str, Any]) -> str:
-    state = "" if run["finished"] else ", interrupted"
-    state = state if run["passed"] else ", FAILED"
+    note = f"  Explained: {run['note']}\n" if "note" in run else ""
     seeds = f"; seeds {', '.join(map(str, run['seeds']))}" if run["seeds"] else ""
     texts = [", ".join(value) for value in run["counts"].values() if isinstance(value, list)]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     machine = run["machine"]
     where = f"{machine['cores']} cores, {machine['cpu']}"
     return (
-        f"- {run['date']}, {run['commit']}{state}: {_amount(run['counts'])}; "
-        f"{_found(run['counts'] | {'failed_runs': 0})}{seeds}{'; ' if texts else ''}{'; '.join(texts)}.\n"
-        f"  `{run['command']}` ({versions}; {where})\n"
+        f"- {run['date']}, {run['commit']}{_state(run)}: {_amount(run['counts'])}; "
+        f"{_found(run['counts'] | _NO_RUNS)}{seeds}{'; ' if texts else ''}{'; '.join(texts)}.\n"
+        f"  `{run['command']}` ({versions}; {where})\n{note}"
     )
+
+
+def _state(run: dict[str, Any]) -> str:
+    if not run["passed"]:
+        return ", failed, explained" if "note" in run else ", FAILED"
+    return "" if run["finished"] else ", interrupted"
 
 
 _HEAD: Final = """# Reliability
@@ -96,6 +109,10 @@ Written by `make reliability` from [report.json](report.json); every run adds to
 `ROW=kills make reliability`. Longer: `KILLS=500 ROW=kills make reliability`, `ROUNDS=10 ROW=races make
 reliability`. A run that is interrupted keeps what it had done, and kills go on where they stopped.
 `python -m reliability FILE` runs nothing: it takes in the runs of another branch's or machine's report.json.
+
+A run that failed stays. When it is known why, and what was wrong has been mended, a `note` in report.json
+says so, and `python -m reliability reliability/report.json` writes the pages again. What such a run found,
+and its largest times, are then told with its note and not in the sums.
 What none of this tries is in the [README](../README.md#what-was-not-tested).
 
 """

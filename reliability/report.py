@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from reliability.rows import ROWS, Row, find
+from reliability.rows import FAULTS, ROWS, Row, find
 
 ROOT: Final = Path(__file__).parents[1]
 REPORT: Final = ROOT / "reliability" / "report.json"
 
 Line = Mapping[str, Any]
-# {row: {"runs": [...], "totals": {...}}}
+# {row: {"runs": [...], "totals": {...}}}. A run that failed stays; once it is known why, and what was
+# mended, its `note` says so.
 Report = dict[str, dict[str, Any]]
 # Of a line; the run itself knows the command.
 _NO_COUNTERS: Final = ("row", "seed", "command")
@@ -43,11 +44,18 @@ def add(report: Report, run: Mapping[str, Any], lines: Iterable[Line]) -> None:
 
 
 def take_in(report: Report, other: Report) -> None:
-    """Adds the runs of another report, after those that are here; what both have counts once."""
+    """Adds the runs of another report, after those that are here; what both have counts once.
+
+    A note that only the other has comes along.
+    """
     for name, entry in other.items():
         own = report.setdefault(name, {"runs": []})
-        ids = {run["id"] for run in own["runs"]}
-        own["runs"] += [run for run in entry["runs"] if run["id"] not in ids]
+        known = {run["id"]: run for run in own["runs"]}
+        for run in entry["runs"]:
+            if run["id"] not in known:
+                own["runs"].append(run)
+            elif "note" in run:
+                known[run["id"]].setdefault("note", run["note"])
         own["totals"] = _totals(find(name), own["runs"])
 
 
@@ -74,8 +82,21 @@ def _joined(name: str, known: Any, value: Any) -> Any:
 
 def _totals(row: Row, runs: list[dict[str, Any]]) -> dict[str, Any]:
     counted = runs if row.adds_up else runs[-1:]
-    totals = together(run["counts"] for run in counted)
-    return totals | {"failed_runs": sum(not run["passed"] for run in counted)}
+    failed = [run for run in counted if not run["passed"]]
+    explained = sum("note" in run for run in failed)
+    return together(map(_counts, counted)) | {
+        "failed_runs": len(failed) - explained,
+        "explained_runs": explained,
+    }
+
+
+def _counts(run: dict[str, Any]) -> dict[str, Any]:
+    """What a run adds to its row. The faults and extremes of one with a note are told beside the note."""
+    counts: dict[str, Any] = run["counts"]
+    if "note" not in run:
+        return counts
+    left_out = {name for name in counts if name in FAULTS or name.endswith("_max")}
+    return {name: value for name, value in counts.items() if name not in left_out}
 
 
 def in_order(report: Report) -> list[tuple[Row, dict[str, Any] | None]]:

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 # Counters that must stay 0.
-FAULTS: Final = ("lost", "doubled", "differences", "server_errors", "leaked", "undocumented", "survived")
+FAULTS: Final = (
+    "lost",
+    "doubled",
+    "differences",
+    "server_errors",
+    "leaked",
+    "undocumented",
+    "survived",
+    "not_judged",
+)
 
 
 @dataclass(frozen=True, slots=True)

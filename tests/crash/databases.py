@@ -79,8 +79,17 @@ class Postgresql:
         try:
             self._server.ensure_postgres_running()
         except subprocess.TimeoutExpired:
-            # Its patience of ten seconds is not that of a busy disk; the server is on its way.
+            # Before it recovers, the server flushes every file that it has: on a busy disk that takes
+            # longer than the ten seconds that are waited for. It is on its way.
+            eventually(self._answers)
             self._server.ensure_postgres_running()
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self._server.get_uri()).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def close(self) -> None:
         self._server.cleanup()

@@ -55,3 +55,26 @@ pairs = mostly(ALIKE, [*product(NAMES[:4], NAMES[-2:]), *product(NAMES[1:3], NOW
 currencies = mostly([ITS_OWN], ["EUR", "USD", "JPY", "KWD"])
 amounts = mostly([1, 7, 50, 120, "all"], [400, "all and 1", 0, MOST, MOST + 1])
 keys = mostly([FRESH], ["k1", "k2", None])
+
+
+def _item(who: str) -> st.SearchStrategy[tuple[Any, ...]]:
+    """A transfer of somebody's bulk: pair, by, amount, currency, key. Most of them can be done."""
+    own = [(source, to) for source, to in ALIKE if who == _payer(source)]
+    return st.tuples(
+        mostly(own, [*ALIKE[::7], (NAMES[1], NOWHERE[-1]), (NAMES[0], NAMES[0])]),
+        mostly(["number"], ["id"]),
+        mostly([1, 7, 20, 50], ["all", 400, "all and 1", 0]),
+        mostly([ITS_OWN], ["USD", "KWD"]),
+        mostly([None, FRESH], ["k1", "k2"]),
+    )
+
+
+def _payer(account: str) -> str:
+    """Who pays from one of the first accounts: its owner or, where they have no login, the teller."""
+    holder = FIRST_ACCOUNTS[NAMES.index(account)][0]
+    return holder if PEOPLE[holder].role else "teller"
+
+
+bulks = st.sampled_from(["ada", "ada", "ben", "teller"]).flatmap(
+    lambda who: st.tuples(st.just(who), st.lists(_item(who), min_size=1, max_size=4))
+)

@@ -5,6 +5,7 @@
 the method that answers it, in `_acts`.
 """
 
+import copy
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from tests.model.words import (
     MOST_OF_THE_BANK,
     TELLER,
     Answer,
+    Bulk,
     Close,
     Fund,
     Open,
@@ -86,20 +88,16 @@ class Ledger:
             Fund: self._fund,
             Pay: self._pay,
             Reverse: self._reverse,
+            Bulk: self._bulk,
         }
 
     def ask(self, who: str, request: Request, key: str | None) -> Answer:
         """Role, key, fields, replay; then the request's own rules. A refusal leaves no mark, and no key."""
         try:
             self._refuse_before_looking(who, request, key)
-            if key is not None and (who, key) in self.keys:
-                return self._replay(request, *self.keys[who, key])
-            answer = self._acts[type(request)](who, request)
+            return self._once(who, request, key)
         except Refused as refused:
             return refused.answer
-        if key is not None:
-            self.keys[who, key] = (request, answer)
-        return answer
 
     def _refuse_before_looking(self, who: str, request: Request, key: str | None) -> None:
         role = self.people[who].role
@@ -108,8 +106,26 @@ class Ledger:
         if key is None and request.needs_key:
             raise Refused(400, "idempotency_key_required")
         names_holder = isinstance(request, Open) and request.holder is not None
-        if not 1 <= getattr(request, "amount", 1) <= MOST or (role == CUSTOMER and names_holder):
+        if not _is_amount(request) or (role == CUSTOMER and names_holder):
             raise Refused(422, "validation_failed")
+        for place, item in enumerate(request.items if isinstance(request, Bulk) else ()):
+            if not _is_amount(item.pay):
+                raise Refused(422, "validation_failed").in_bulk(place)
+
+    def _once(self, who: str, request: Request, key: str | None) -> Answer:
+        """Does it, or tells what it came to when its key was used. The key is taken from the beginning."""
+        if key is None:
+            return self._acts[type(request)](who, request)
+        if (who, key) in self.keys:
+            return self._replay(request, *self.keys[who, key])
+        self.keys[who, key] = request, Answer(0)
+        try:
+            answer = self._acts[type(request)](who, request)
+        except Refused:
+            del self.keys[who, key]
+            raise
+        self.keys[who, key] = request, answer
+        return answer
 
     def _replay(self, request: Request, first: Request, answer: Answer) -> Answer:
         if request != first:
@@ -129,7 +145,7 @@ class Ledger:
             self.bank.setdefault(name, Account(name, request.currency))
         account = Account(f"account {len(self.accounts)}", request.currency, holder)
         self.accounts[account.name] = account
-        return Answer(201, told=self._account(account), made=account.name)
+        return Answer(201, told=self._account(account), made=(account.name,))
 
     def _close(self, who: str, request: Close) -> Answer:
         account = self._seen(who, request.account)
@@ -169,7 +185,7 @@ class Ledger:
         transfer, amount, balance = account.lines[-1]
         told = {"account_id": account.name, "transfer_id": transfer, "type": request.kind, "amount": amount}
         return Answer(
-            201, told=told | {"balance_after": balance, "currency": account.currency}, made=made.name
+            201, told=told | {"balance_after": balance, "currency": account.currency}, made=(made.name,)
         )
 
     def _pay(self, who: str, request: Pay) -> Answer:
@@ -252,7 +268,7 @@ class Ledger:
     def _told(self, made: Movement) -> Answer:
         """A transfer, with the balances that its source has now."""
         told = self._movement(made, sees_source=True) | {"source_balances": made.source.balances}
-        return Answer(201, told=told, made=made.name)
+        return Answer(201, told=told, made=(made.name,))
 
     def _movement(self, one: Movement, *, sees_source: bool) -> dict[str, Any]:
         return {
@@ -266,6 +282,25 @@ class Ledger:
             "reverses_id": one.reverses.name if one.reverses else None,
             "reversed_by_id": one.reversed_by.name if one.reversed_by else None,
         }
+
+    # Bulks
+
+    def _bulk(self, who: str, request: Bulk) -> Answer:
+        before = copy.deepcopy((self.accounts, self.bank, self.movements, self.spent, self.keys))
+        results, made = [], list[str]()
+        for place, item in enumerate(request.items):
+            try:
+                answer = self._once(who, item.pay, item.key)
+            except Refused as refused:
+                if request.atomic:
+                    self.accounts, self.bank, self.movements, self.spent, self.keys = before
+                    raise refused.in_bulk(place) from None
+                answer = refused.answer
+            made += answer.made
+            results.append(_result(place, answer))
+        failed = sum("code" in one for one in results)
+        told = {"succeeded": len(results) - failed, "failed": failed, "results": results}
+        return Answer(200, told=told, made=tuple(made))
 
     # Looking
 
@@ -298,4 +333,14 @@ class Ledger:
             ],
             "lines": {name: one.lines for name, one in accounts.items() if one.lines},
             "keys": len(self.keys),
+            "bulks": sum(isinstance(request, Bulk) for request, _ in self.keys.values()),
         }
+
+
+def _is_amount(request: Request) -> bool:
+    return 1 <= getattr(request, "amount", 1) <= MOST
+
+
+def _result(place: int, answer: Answer) -> dict[str, Any]:
+    told = {"index": place, "status": answer.status}
+    return told | ({"code": answer.code, "at": answer.at} if answer.code else {"transfer": answer.told})

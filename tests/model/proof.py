@@ -34,6 +34,13 @@ settings.register_profile(
 )
 
 
+class Outage(BaseException):
+    """The service could not answer in time, so there was nothing to compare.
+
+    Not an Exception: Hypothesis would play the history again, and shrink it.
+    """
+
+
 class Proof:
     """Plays histories on one database and counts the commands that were compared."""
 
@@ -63,13 +70,18 @@ class Proof:
             rounds += 1
 
     def _round(self, machine: Callable[[], RuleBasedStateMachine], seed: int) -> None:
-        before, differences = self.commands, 1
+        before = self.commands
+        # Until the round has ended: an outage or an interruption is no difference.
+        found = {"differences": 0, "not_judged": 1}
         try:
             run_state_machine_as_test(machine, settings=settings.get_profile(PROVE))
-            differences = 0
+            found = {"differences": 0, "not_judged": 0}
+        except Exception:
+            found = {"differences": 1, "not_judged": 0}
+            raise
         finally:
             # After each round, so that a run that is stopped has not been for nothing.
-            counts = {"commands": self.commands - before, "differences": differences}
+            counts = {"commands": self.commands - before, **found}
             record("model", **counts, seed=seed, command="make prove", database=self.database)
 
     def __str__(self) -> str:

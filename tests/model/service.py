@@ -4,26 +4,51 @@ A feature joins with the route, body and id of its request, in `_as_http`.
 """
 
 import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 from sqlalchemy import text
 
+from app.core import errors
 from app.core.caller import Role
 from app.services import integrity
 from tests.bank import TRANSACTIONS, TRANSFERS, keyed, rows, staff
 from tests.client import ApiClient, Person
 from tests.model import words
-from tests.model.words import Answer, Close, Fund, Open, Pay, Request, Reverse
+from tests.model.proof import Outage
+from tests.model.words import Answer, Bulk, Close, Fund, Item, Open, Pay, Request, Reverse
 
 ACCOUNTS = "/v1/accounts"
 
 
-class Service:
-    """A running bank with the model's people in it; `_ids` and `_names` translate."""
+def _refuse_outage(answer: httpx.Response) -> None:
+    if answer.status_code == 503:
+        raise Outage(
+            f"503 {answer.json()['error']['code']}: {answer.request.method} {answer.request.url.path}"
+        )
 
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except (TimeoutError, errors.Unavailable) as error:
+        raise Outage(repr(error)) from error
+
+
+class Service:
+    """A running bank with the model's people in it; `_ids` and `_names` translate.
+
+    Raises Outage where it does not do in time what it is asked.
+    """
+
+    @_in_time()
     def __init__(self, client: ApiClient, people: dict[str, words.Person]) -> None:
         self._db = client.db
+        client.event_hooks = {"response": [_refuse_outage]}
         self._logins = {name: _log_in(client, name, one) for name, one in people.items() if one.role}
         self._ids: dict[str, str] = {}
         self._names: dict[str, str] = {}
@@ -43,7 +68,8 @@ class Service:
         """What has no id is sent as it is called."""
         return None if name is None else self._ids.get(name, name)
 
-    def ask(self, who: str, request: Request, key: str | None, made: str | None) -> Answer:
+    @_in_time()
+    def ask(self, who: str, request: Request, key: str | None, made: Sequence[str]) -> Answer:
         """Sends it; what comes of it will be called `made`. A replay is the first answer, to the letter."""
         path, body, id_field = self._as_http(request)
         headers = keyed(key) if key is not None else {}
@@ -52,16 +78,30 @@ class Service:
         answer = self._logins[who].post(path, content=self._spell(body), headers=headers)
         replayed = answer.headers.get("Idempotent-Replayed") == "true"
         if answer.is_success and not replayed:
-            if made is not None and id_field is not None:
-                self._bind(made, answer.json()[id_field])
-            if isinstance(request, Open) and made is not None:
-                self._numbers[made] = answer.json()["number"]
+            self._remember(request, made, _ids_in(answer.json(), id_field))
+            if isinstance(request, Open):
+                self._numbers.update({name: answer.json()["number"] for name in made})
             if key is not None:
                 self._firsts[who, key] = answer.text
+            if isinstance(request, Bulk):
+                self._keep_items(who, request, answer.json()["results"])
         if replayed:
             assert key is not None
             assert answer.text == self._firsts[who, key]
         return self._understood(answer, replayed=replayed)
+
+    def _remember(self, request: Request, made: Sequence[str], ids: Sequence[str]) -> None:
+        for name, id_ in zip(made, ids, strict=False):
+            # A transfer of a bulk may have been made before, with its own key.
+            if not (isinstance(request, Bulk) and name in self._ids):
+                self._bind(name, id_)
+
+    def _keep_items(self, who: str, bulk: Bulk, results: Sequence[dict[str, Any]]) -> None:
+        """Alone, with the item's key, the answer is the transfer that the bulk told of."""
+        for item, result in zip(bulk.items, results, strict=True):
+            if item.key is not None and "transfer" in result:
+                text = json.dumps(result["transfer"], ensure_ascii=False, separators=(",", ":"))
+                self._firsts.setdefault((who, item.key), text)
 
     def _as_http(self, request: Request) -> tuple[str, dict[str, Any] | None, str | None]:
         """Path, body, and the field of the answer that has the id of what was made."""
@@ -74,42 +114,61 @@ class Service:
             case Fund(account, kind, amount, currency):
                 body = {"account_id": self._id(account), "type": kind, "amount": amount, "currency": currency}
                 return TRANSACTIONS, body, "transfer_id"
-            case Pay(source, destination, by, amount, currency):
-                body = {"source_account_id": self._id(source), "amount": amount, "currency": currency}
-                names = self._ids if by == "id" else self._numbers
-                return (
-                    TRANSFERS,
-                    body | {f"destination_account_{by}": names.get(destination, destination)},
-                    "id",
-                )
+            case Pay():
+                return TRANSFERS, self._payment(request), "id"
+            case Bulk(atomic, items):
+                return f"{TRANSFERS}/bulk", {"atomic": atomic, "transfers": [*map(self._item, items)]}, "id"
             case Reverse(transfer):
                 return f"{TRANSFERS}/{self._id(transfer)}/reverse", None, "id"
+
+    def _payment(self, pay: Pay) -> dict[str, Any]:
+        names = self._ids if pay.by == "id" else self._numbers
+        return {
+            "source_account_id": self._id(pay.source),
+            f"destination_account_{pay.by}": names.get(pay.destination, pay.destination),
+            "amount": pay.amount,
+            "currency": pay.currency,
+        }
+
+    def _item(self, item: Item) -> dict[str, Any]:
+        return self._payment(item.pay) | {"idempotency_key": item.key}
 
     def _spell(self, body: dict[str, Any] | None) -> str | None:
         """Every other time with null left out, in another order and spacing: that is the same request."""
         self._asked += 1
         if body is None or self._asked % 2:
             return body and json.dumps(body)
-        return json.dumps({name: body[name] for name in sorted(body) if body[name] is not None}, indent=1)
+        return json.dumps(_without_null(body), sort_keys=True, indent=1)
 
     def _understood(self, answer: httpx.Response, *, replayed: bool = False) -> Answer:
         body = answer.json()
         if answer.is_success:
-            told = {name: self._name(value) for name, value in body.items()}
-            return Answer(answer.status_code, told=told, replayed=replayed)
-        error = body["error"]
-        field = error["details"][0]["field"] if error["code"] == "not_found" else None
-        return Answer(answer.status_code, error["code"], field)
+            return Answer(answer.status_code, told=self._told(body), replayed=replayed)
+        return Answer(answer.status_code, body["error"]["code"], _place(body["error"]))
+
+    def _told(self, value: Any) -> Any:
+        """With names instead of ids, and refusals within in the words of the model."""
+        match value:
+            case {"error": {"code": code}, **others}:
+                return others | {"code": code, "at": _place(value["error"])}
+            case dict():
+                return {name: self._told(one) for name, one in value.items()}
+            case list():
+                return [self._told(one) for one in value]
+        return self._name(value)
 
     def _name(self, value: Any) -> Any:
         return self._names.get(value, value) if isinstance(value, str) else value
 
+    @_in_time()
     def look_at_account(self, who: str, name: str) -> Answer:
         return self._understood(self._logins[who].get(f"{ACCOUNTS}/{self._id(name)}"))
 
+    @_in_time()
     def look_at_transfer(self, who: str, name: str) -> Answer:
         return self._understood(self._logins[who].get(f"{TRANSFERS}/{self._id(name)}"))
 
+    @_in_time()
     def set(self, account: str, **values: Any) -> None:
         """Changes columns of an account, past the service."""
         columns = ", ".join(f"{name} = :{name}" for name in values)
@@ -118,10 +177,12 @@ class Service:
             lambda session: session.execute(statement, values | {"at": self._id(account)}) and None
         )
 
+    @_in_time()
     def findings(self) -> list[Any]:
         """What breaks a rule of the books: "always true", checked in one snapshot."""
         return self._db.run_read(integrity.verify).findings
 
+    @_in_time()
     def books(self) -> dict[str, Any]:
         """Everything that has been committed: accounts, movements, lines, and how many keys."""
         accounts = rows(
@@ -151,7 +212,33 @@ class Service:
         }
         for account, *line in lines:
             named["lines"].setdefault(self._name(account), []).append((self._name(line[0]), *line[1:]))
-        return named | {"keys": rows(self._db, "SELECT count(*) FROM idempotency_keys")[0][0]}
+        counted = {"keys": "idempotency_keys", "bulks": "bulk_chunks"}
+        return named | {
+            name: rows(self._db, f"SELECT count(*) FROM {table}")[0][0] for name, table in counted.items()
+        }
+
+
+def _ids_in(body: dict[str, Any], field: str | None) -> list[str]:
+    """The ids of what was made, in order."""
+    if field is None:
+        return []
+    made = [one["transfer"] for one in body["results"] if "transfer" in one] if "results" in body else [body]
+    return [one[field] for one in made]
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_null(one) for name, one in value.items() if one is not None}
+    return [*map(_without_null, value)] if isinstance(value, list) else value
+
+
+def _place(error: dict[str, Any]) -> str | None:
+    """Where the error is, as far as the model tells it."""
+    field = error["details"][0]["field"] if error["details"] else ""
+    if error["code"] == "not_found":
+        return str(field)
+    place = re.match(r"transfers\[\d+\]", field)
+    return place[0] if place else None
 
 
 def _log_in(client: ApiClient, name: str, person: words.Person) -> Person:

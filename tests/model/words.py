@@ -64,23 +64,51 @@ class Reverse:
     transfer: str
 
 
-Request = Open | Close | Fund | Pay | Reverse
+@dataclass(frozen=True)
+class Item:
+    """One transfer of a bulk; its key is that of the same transfer alone."""
+
+    pay: Pay
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """All of its transfers or none when `atomic`, else each for itself."""
+
+    roles: ClassVar = {CUSTOMER, TELLER}
+    needs_key: ClassVar = True
+    atomic: bool
+    items: tuple[Item, ...]
+
+
+Request = Open | Close | Fund | Pay | Reverse | Bulk
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A status and what is told; of a refusal its code and, where something is not found, the field."""
+    """A status and what is told; of a refusal its code and, where something is not found, the field.
+
+    Of the refusal of a bulk as a whole, at which of its transfers: "transfers[1]", with a field of that
+    where something is not found.
+    """
 
     status: int
     code: str | None = None
     at: str | None = None
     told: dict[str, Any] = field(default_factory=dict)
     replayed: bool = False
-    # The name of the account or transfer that came of it.
-    made: str | None = field(default=None, compare=False)
+    # The names of the account or the transfers that came of it.
+    made: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Refused(Exception):
     def __init__(self, status: int, code: str, at: str | None = None) -> None:
         super().__init__(code)
         self.answer = Answer(status, code, at)
+
+    def in_bulk(self, place: int) -> "Refused":
+        """The refusal of a whole bulk, for this one of its transfers."""
+        where = f"transfers[{place}]"
+        told = self.answer
+        return Refused(told.status, told.code or "", f"{where}.{told.at}" if told.at else where)

@@ -52,7 +52,9 @@ def stage(
     stack, worlds = opened
     if request.param not in worlds:
         url = _database(request.param, request.getfixturevalue, stack, tmp_path_factory)
-        client = stack.enter_context(running(settings_for(url, session_cache_seconds=0)))
+        # The sweeps of a busy machine take longer than the usual life of a token.
+        settings = settings_for(url, session_cache_seconds=0, access_token_minutes=60)
+        client = stack.enter_context(running(settings))
         worlds[request.param] = (World(client), Tally())
     return worlds[request.param]
 

@@ -84,7 +84,9 @@ class Sweep:
         before = self._state()
         with self._world.saboteur.at_work(fault, number):
             answer = ask.send()
-        hit = self._world.saboteur.met[number]
+        met = self._world.saboteur.met
+        assert len(met) > number, f"{fault.name} at {number} was not reached: {answer.text}"
+        hit = met[number]
         assert (hit.moment, hit.writes) == (point.moment, point.writes)
         story = f"{fault.name} at {number}: {hit}: {answer.status_code} {answer.text}"
         self._assert_answer(answer, self._expected(fault, hit), story)

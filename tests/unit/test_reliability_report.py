@@ -29,7 +29,8 @@ def kills(number: int, **more: Any) -> dict[str, Any]:
 
 
 def totals(known: report.Report, row: str = "kills") -> dict[str, Any]:
-    return {name: value for name, value in known[row]["totals"].items() if name != "failed_runs"}
+    numbers = known[row]["totals"].items()
+    return {name: value for name, value in numbers if name not in ("failed_runs", "explained_runs")}
 
 
 def test_numbers_are_added_up_maxima_kept_and_texts_listed() -> None:
@@ -59,8 +60,45 @@ def test_the_same_run_counts_once_and_a_state_replaces_the_one_before() -> None:
 def test_a_run_that_failed_or_found_something_is_shown_as_such() -> None:
     known: report.Report = {}
     report.add(known, RUN | {"passed": False}, [kills(3, lost=1)])
-    assert "| kills | 3 kills | 1 failed runs, 1 lost | `true` |" in page.table(known)
+    assert "| kills | 3 kills | 1 failed run, 1 lost | `true` |" in page.table(known)
     assert "FAILED" in page.render(known)
+
+
+def test_a_failed_run_that_is_explained_stays_and_says_why() -> None:
+    known: report.Report = {}
+    report.add(known, RUN, [kills(20, restart_ms_max=800)])
+    report.add(
+        known,
+        RUN | {"id": "b", "passed": False, "note": "It was stopped."},
+        [kills(3, lost=1, restart_ms_max=9_000)],
+    )
+    assert "| kills | 23 kills, restart in at most 800 ms | 0 lost; 1 failed run, explained |" in page.table(
+        known
+    )
+    shown = page.render(known)
+    assert "failed, explained: 3 kills, restart in at most 9,000 ms; 1 lost." in shown
+    assert "  Explained: It was stopped.\n" in shown
+    assert "FAILED" not in shown
+
+
+def test_a_run_without_a_note_is_not_explained_by_the_note_of_another() -> None:
+    known: report.Report = {}
+    report.add(known, RUN | {"passed": False, "note": "It was stopped."}, [kills(3)])
+    report.add(known, RUN | {"id": "b", "passed": False}, [kills(3, lost=2)])
+    assert "| 1 failed run, 2 lost; 1 failed run, explained |" in page.table(known)
+    assert "FAILED" in page.render(known)
+
+
+def test_a_note_comes_along_with_another_report_and_replaces_none() -> None:
+    known: report.Report = {}
+    other: report.Report = {}
+    report.add(known, RUN | {"passed": False}, [kills(3)])
+    report.add(other, RUN | {"passed": False, "note": "first"}, [kills(3)])
+    report.take_in(known, other)
+    report.add(other, RUN | {"passed": False, "note": "second"}, [kills(3)])
+    report.take_in(known, other)
+    assert [run["note"] for run in known["kills"]["runs"]] == ["first"]
+    assert (known["kills"]["totals"]["failed_runs"], known["kills"]["totals"]["explained_runs"]) == (0, 1)
 
 
 def test_a_report_takes_in_the_runs_of_another_once() -> None:
