@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import imports
 from app.api.protocol import BoundedHttp
 from app.core.caller import STAFF_ROLES, Origin, Role
-from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
+from app.core.config import ConfigurationError, Settings, load_settings
 from app.core.errors import BankingError, IdempotencyKeyReused, NotFound
+from app.core.kept_secrets import resolve_card_key, resolve_jwt_secret
 from app.core.logging import configure_logging
 from app.core.security import (
     LONGEST_PASSWORD,
@@ -98,6 +99,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         )
     # Before the first worker starts: where that fails, each would fail for ever.
     resolve_jwt_secret(settings)
+    resolve_card_key(settings)
     configure_logging(settings.log_level)
     uvicorn.run(
         "app.main:app",

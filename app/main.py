@@ -21,9 +21,10 @@ from app.api.errors import render
 from app.api.identity import Identities
 from app.api.middleware import Cors, RequestContext
 from app.api.state import Bank
-from app.api.v1 import accounts, auth, bulk, currencies, health, holders, transactions, transfers
-from app.core.config import Settings, load_settings, resolve_jwt_secret
+from app.api.v1 import accounts, auth, bulk, cards, currencies, health, holders, transactions, transfers
+from app.core.config import Settings, load_settings
 from app.core.errors import BankingError
+from app.core.kept_secrets import resolve_card_key, resolve_jwt_secret
 from app.core.logging import configure_logging
 from app.core.security import PasswordHasher, TokenSigner
 from app.core.throttle import FailureThrottle
@@ -40,6 +41,7 @@ _ROUTERS = (
     accounts.router,
     transactions.router,
     auth.router,
+    cards.router,
     holders.router,
     health.router,
     currencies.router,
@@ -95,6 +97,7 @@ def _assemble(settings: Settings) -> Bank:
         login_throttle=FailureThrottle(settings.login_attempts, settings.login_window_seconds),
         ledger=Ledger(Policy(settings.bank_timezone, settings.daily_limits)),
         cursor_key=hmac.new(secret.encode(), b"cursor", hashlib.sha256).digest(),
+        card_key=resolve_card_key(settings),
     )
 
 

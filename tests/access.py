@@ -15,6 +15,7 @@ import httpx
 
 from app.core.caller import STAFF_ROLES, Role
 from tests.bank import Customer, customer, keyed, staff, walk_in, with_account
+from tests.cards import issue
 from tests.client import PASSWORD, ApiClient, Person
 from tests.routes import Route, routes
 from tests.tokens import claims, decoded, header, signed
@@ -50,6 +51,9 @@ class World:
         self.numbers = itertools.count()
         # What nobody but its owner and the bank's staff may see in a list.
         self.marks = {OWNER: _marks(self.ada), OTHER: _marks(self.bob)}
+        self.cards = {whose: issue(self.subject(whose))["id"] for whose in (CUSTOMERS, WALK_INS)}
+        self.marks[OWNER].append(self.cards[CUSTOMERS])
+        self.marks[OTHER].append(issue(self.bob)["id"])
 
     def ada_again(self) -> Customer:
         return with_account(self.ada.person)
@@ -79,6 +83,12 @@ class World:
         """A transfer by the subject: to Bob, or to somebody whom no caller is."""
         payee = self.bob if whose == PAID else self.walk_in if whose == CUSTOMERS else self.ada
         return str(self.subject(whose).pay(payee, 1).json()["id"])
+
+    def new_card(self, whose: str) -> str:
+        """A card that may be used up, of an account of its own: there is a bound to the cards of one."""
+        subject = self.subject(whose)
+        account = subject.account | {"id": self.empty_account(whose)}
+        return str(issue(replace(subject, account=account))["id"])
 
 
 def _holder(of: Customer) -> str:
@@ -141,6 +151,18 @@ def _entry(world: World, whose: str) -> Wanted:
     return Wanted({"transaction_id": paid_in.json()["id"]})
 
 
+def _card(body: dict[str, Any] | None = None) -> Callable[[World, str], Wanted]:
+    return lambda world, whose: Wanted({"card_id": world.cards[whose]}, body)
+
+
+def _last_of_card(world: World, whose: str) -> Wanted:
+    return Wanted({"card_id": world.new_card(whose)}, {"reason": "lost"})
+
+
+def _new_card(world: World, whose: str) -> Wanted:
+    return Wanted(body={"account_id": world.empty_account(whose), "type": "virtual"})
+
+
 OBJECTS = (CUSTOMERS, WALK_INS)
 REQUESTS: dict[str, Ask] = {
     "GET /v1/health": Ask(_nothing),
@@ -195,6 +217,15 @@ REQUESTS: dict[str, Ask] = {
         ),
         OBJECTS,
     ),
+    "POST /v1/cards": Ask(_new_card, OBJECTS),
+    "GET /v1/cards": Ask(_query_account, (NOBODYS, *OBJECTS)),
+    "GET /v1/cards/{card_id}": Ask(_card(), OBJECTS),
+    "POST /v1/cards/{card_id}/activate": Ask(_card(), OBJECTS),
+    "POST /v1/cards/{card_id}/freeze": Ask(_card(), OBJECTS),
+    "POST /v1/cards/{card_id}/unfreeze": Ask(_card(), OBJECTS),
+    "POST /v1/cards/{card_id}/cancel": Ask(_last_of_card, OBJECTS),
+    "POST /v1/cards/{card_id}/replace": Ask(_last_of_card, OBJECTS),
+    "PATCH /v1/cards/{card_id}/limits": Ask(_card({"online": False}), OBJECTS),
     "GET /v1/transfers": Ask(_query_account, (NOBODYS, *OBJECTS)),
     "GET /v1/transfers/{transfer_id}": Ask(
         lambda world, whose: Wanted({"transfer_id": world.transfer(whose)}), (CUSTOMERS, PAID, WALK_INS)

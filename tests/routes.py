@@ -20,6 +20,9 @@ WITHOUT_BODY = {
     "POST /v1/auth/logout-all",
     "POST /v1/accounts/{account_id}/close",
     "POST /v1/transfers/{transfer_id}/reverse",
+    "POST /v1/cards/{card_id}/activate",
+    "POST /v1/cards/{card_id}/freeze",
+    "POST /v1/cards/{card_id}/unfreeze",
 }
 
 
@@ -71,5 +74,9 @@ def valid_bodies(of: Customer, to: Customer) -> dict[str, dict[str, Any]]:
         "PATCH /v1/accounts/{account_id}": {"nickname": "x"},
         "POST /v1/transactions": cash,
         "POST /v1/transfers": of.payment(to, 1),
+        "POST /v1/cards": {"account_id": of.id, "type": "physical"},
+        "POST /v1/cards/{card_id}/cancel": {"reason": "lost"},
+        "POST /v1/cards/{card_id}/replace": {"reason": "lost"},
+        "PATCH /v1/cards/{card_id}/limits": {"online": False},
         "POST /v1/transfers/bulk": {"atomic": True, "transfers": [of.payment(to, 1)]},
     }

@@ -13,8 +13,10 @@ from app.core import clock, dates, errors
 from app.core.errors import Detail
 from app.core.money import CURRENCIES
 from app.models.accounts import AccountStatus
+from app.models.cards import CardStatus
 from app.models.transfers import TransferKind, TransferStatus
 from app.repositories.accounts import AccountFilter
+from app.repositories.cards import CardFilter
 from app.repositories.transfers import EntryFilter, TransferFilter
 from app.schemas.accounts import AccountType
 from app.schemas.base import refusal
@@ -123,7 +125,22 @@ async def _transfer_filter(
     )
 
 
+async def _card_filter(
+    request: Request,
+    status: CardStatus | None = None,
+    created_from: Annotated[Boundary | None, Query(alias="created_at.gte")] = None,
+    created_before: Annotated[Boundary | None, Query(alias="created_at.lt")] = None,
+) -> CardFilter:
+    return CardFilter(
+        day=dates.today(bank_of(request).settings.bank_timezone),
+        status=status,
+        created_from=_at(request, created_from),
+        created_before=_at(request, created_before),
+    )
+
+
 AccountsWanted = Annotated[AccountFilter, Depends(_account_filter)]
+CardsWanted = Annotated[CardFilter, Depends(_card_filter)]
 EntriesWanted = Annotated[EntryFilter, Depends(_entry_filter)]
 TransfersWanted = Annotated[TransferFilter, Depends(_transfer_filter)]
 

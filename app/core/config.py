@@ -8,7 +8,6 @@ working directory is read below the real environment; lines it does not know do 
 import enum
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -36,7 +35,6 @@ from pydantic_settings import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.core.files import create_private_file
 from app.core.money import CURRENCIES
 
 SHORTEST_SECRET = 32
@@ -205,6 +203,20 @@ class Settings(BaseSettings):
     jwt_previous_secrets: Secrets = Field(
         [], description="Secrets that still verify, after a rotation; comma-separated."
     )
+    card_key: Secret = Field(
+        SecretStr(""),
+        validate_default=True,
+        description="Keys the fingerprints of card numbers: 32 characters or more, another than JWT_SECRET. "
+        "Staging and prod refuse to start without one; dev and test keep a random one beside the database.",
+    )
+    card_iin: str = Field(
+        "999999",
+        pattern="^[0-9]{6,8}$",
+        description="How card numbers begin: 6 to 8 digits. The default is no issuer's.",
+    )
+    cards_per_account: int = Field(
+        20, ge=1, le=1000, description="How many cards an account may have that are not cancelled or expired."
+    )
     access_token_minutes: int = Field(15, ge=1, le=1440, description="Life of an access token.")
     session_days: int = Field(30, ge=1, le=365, description="Life of a session: of its last refresh token.")
     session_cache_seconds: float = Field(
@@ -279,7 +291,7 @@ class Settings(BaseSettings):
             return url.render_as_string(hide_password=False)
         raise ValueError("must begin with sqlite:/// or postgresql://")
 
-    @field_validator("jwt_secret")
+    @field_validator("jwt_secret", "card_key")
     @classmethod
     def _require_strong_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         secret = value.get_secret_value()
@@ -289,6 +301,14 @@ class Settings(BaseSettings):
             raise ValueError("is required in staging and prod")
         if not _is_strong(value):
             raise ValueError(f"must be text of {SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("card_key")
+    @classmethod
+    def _require_key_of_its_own(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        others = [info.data.get("jwt_secret"), *info.data.get("jwt_previous_secrets", [])]
+        if value.get_secret_value() and value in others:
+            raise ValueError("must not be a secret that signs tokens")
         return value
 
     @field_validator("jwt_previous_secrets")
@@ -334,7 +354,7 @@ class Settings(BaseSettings):
 
     @property
     def data_folder(self) -> Path:
-        """Where a generated secret lives: beside a SQLite database, else ./data."""
+        """Where generated secrets live: beside a SQLite database, else ./data."""
         return self.sqlite_path.parent if self.is_sqlite else Path("data")
 
 
@@ -370,25 +390,3 @@ def _variable(problem: Mapping[str, Any]) -> str:
 def _reason(message: str) -> str:
     """Pydantic's sentence as the end of "VARIABLE ...": `Input should be x` -> `should be x`."""
     return message.removeprefix("Value error, ").removeprefix("Input ")
-
-
-def resolve_jwt_secret(settings: Settings) -> str:
-    """The signing secret: the setting or, in dev and test, a random one kept beside the database."""
-    configured = settings.jwt_secret.get_secret_value()
-    return configured or _kept_secret(settings.data_folder / "jwt_secret")
-
-
-def _kept_secret(path: Path) -> str:
-    """The secret in `path`, which is made first where there is none."""
-    create_private_file(path, lambda draft: _write(draft, secrets.token_urlsafe(32)))
-    status = path.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise ConfigurationError([("JWT_SECRET", f"would be read from {path}, which is not only yours")])
-    kept = path.read_text("utf-8").strip()
-    if len(kept) < SHORTEST_SECRET:
-        raise ConfigurationError([("JWT_SECRET", f"is too short in {path}: remove that file for a new one")])
-    return kept
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")

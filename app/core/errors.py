@@ -189,6 +189,11 @@ class NotReversible(Conflict):
     message = "A transfer of this kind or status cannot be reversed."
 
 
+class CardState(Conflict):
+    code = "card_state"
+    message = "The card's state does not allow this."
+
+
 class IdempotencyInProgress(Conflict):
     code = "idempotency_in_progress"
     message = "A request with this Idempotency-Key is still running."

@@ -20,6 +20,7 @@ ACCOUNT: Final = "acc"
 ENTRY: Final = "txn"
 TRANSFER: Final = "trf"
 GROUP: Final = "grp"
+CARD: Final = "crd"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTERS: Final = frozenset(_ALPHABET)

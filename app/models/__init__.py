@@ -3,6 +3,7 @@
 from app.models.accounts import Account
 from app.models.audit import AuditRecord
 from app.models.auth import LoginSession, RefreshToken, User
+from app.models.cards import Card
 from app.models.holders import AccountHolder
 from app.models.idempotency import BulkChunk, IdempotencyKey
 from app.models.transfers import Entry, Transfer
@@ -12,6 +13,7 @@ __all__ = [
     "AccountHolder",
     "AuditRecord",
     "BulkChunk",
+    "Card",
     "Entry",
     "IdempotencyKey",
     "LoginSession",

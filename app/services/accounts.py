@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from app.models import Account, AccountHolder
 from app.models.accounts import SYSTEM_KINDS, AccountKind, AccountStatus
 from app.repositories.accounts import AccountFilter, Accounts
 from app.repositories.audit import SUCCESS, AuditLog
+from app.repositories.cards import Cards
 from app.repositories.holders import Holders
 
 _NUMBER_DIGITS = 12
@@ -185,15 +186,15 @@ def rename_account(
 
 
 def close_account(
-    session: Session, *, caller: Caller, account_id: str, versions: frozenset[int] | None
+    session: Session, *, caller: Caller, account_id: str, day: date, versions: frozenset[int] | None
 ) -> Account | BankingError:
-    """Closes an account for ever. It must be active, have balance 0 and nothing open.
+    """Closes an account for ever. It must be active, have balance 0, nothing open, and no card on `day`.
 
     What its state refuses is returned, so that the audit log has the try.
     """
     account = _locked(session, caller, account_id)
     errors.PreconditionFailed.check(versions, account.version)
-    objection = _objection_to_closing(account)
+    objection = _objection_to_closing(account, live_cards=Cards(session).live_count(account.key, day))
     AuditLog(session).record(
         "account.close",
         actor=caller.id,
@@ -208,12 +209,12 @@ def close_account(
     return account
 
 
-def _objection_to_closing(account: Account) -> BankingError | None:
+def _objection_to_closing(account: Account, *, live_cards: int) -> BankingError | None:
     if account.status == AccountStatus.CLOSED:
         return errors.AccountClosed()
     if account.status == AccountStatus.FROZEN:
         return errors.AccountFrozen()
-    if account.held != 0:
+    if account.held != 0 or live_cards:
         return errors.AccountInUse()
     return errors.BalanceNotZero() if account.balance != 0 else None
 

@@ -31,9 +31,18 @@ _STATE = text(
     "SELECT "
     + ", ".join(
         f"(SELECT count(*) FROM {table})"
-        for table in ("users", "account_holders", "accounts", "transfers", "entries", "idempotency_keys")
+        for table in (
+            "users",
+            "account_holders",
+            "accounts",
+            "transfers",
+            "entries",
+            "cards",
+            "idempotency_keys",
+        )
     )
     + ", (SELECT sum(version) FROM account_holders), (SELECT sum(version) FROM accounts)"
+    ", (SELECT sum(version) FROM cards)"
     ", (SELECT count(ended_at) FROM sessions), (SELECT count(*) FROM sessions)"
     ", (SELECT count(used_at) FROM refresh_tokens), (SELECT count(*) FROM refresh_tokens)"
 )

@@ -23,6 +23,7 @@ TABLES = {
     "accounts": "key",
     "transfers": "key",
     "entries": "id",
+    "cards": "key",
     "idempotency_keys": "caller, key",
 }
 

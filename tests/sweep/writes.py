@@ -13,6 +13,7 @@ import httpx
 
 from tests import scratch
 from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, keyed, staff
+from tests.cards import CARDS, issue
 from tests.client import PASSWORD, ApiClient, Person
 from tests.sweep.books import Effect
 from tests.sweep.faults import Saboteur, prepare
@@ -71,6 +72,8 @@ class Write:
     then: Effect | None = field(default_factory=dict)
     # Through the lane: a batch that fails is posted again, command by command.
     batched: bool = False
+    # Fields that only the first answer holds.
+    shown_once: tuple[str, ...] = ()
 
 
 ANEW: Final = None
@@ -123,10 +126,10 @@ def _hold(world: World) -> Ask:
     return _post("/v1/account-holders", world.somebody(), profile)
 
 
-def _change(by: Person, path: str, body: dict[str, Any]) -> Ask:
+def _change(by: Person, path: str, body: dict[str, Any], at: str | None = None) -> Ask:
     """Whoever changes what they have seen says so; a second time it is another version."""
     seen = by.get(path).headers["ETag"]
-    return Ask(by, "PATCH", path, {"json": body, "headers": {"If-Match": seen}})
+    return Ask(by, "PATCH", at or path, {"json": body, "headers": {"If-Match": seen}})
 
 
 def _change_holder(world: World) -> Ask:
@@ -177,6 +180,27 @@ def _reverse(world: World) -> Ask:
     return _post(f"{TRANSFERS}/{paid.json()['id']}/reverse", world.teller)
 
 
+def _issue_card(world: World) -> Ask:
+    # There is a bound to the cards of an account.
+    scratch.execute(world.client.db, "DELETE FROM cards")
+    return _post(CARDS, world.ada.person, {"account_id": world.ada.id, "type": "physical"})
+
+
+def _on_card(action: str, *before: str, body: Any = None) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        path = f"{CARDS}/{_issue_card(world).send().json()['id']}"
+        for one in before:
+            assert _post(f"{path}/{one}", world.ada.person).send().status_code == 200
+        return _post(f"{path}/{action}", world.ada.person, body)
+
+    return ask
+
+
+def _limit_card(world: World) -> Ask:
+    path = f"{CARDS}/{_issue_card(world).send().json()['id']}"
+    return _change(world.ada.person, path, {"online": False}, at=f"{path}/limits")
+
+
 _DEAD: Final = (401, "unauthenticated")
 _STALE: Final = (412, "precondition_failed")
 
@@ -201,6 +225,13 @@ WRITES: Final = {
     "POST /v1/accounts the first of a currency": Write(_open_first),
     "PATCH /v1/accounts/{account_id}": Write(_rename, _STALE),
     "POST /v1/accounts/{account_id}/close": Write(_close),
+    "POST /v1/cards": Write(_issue_card, shown_once=("number",)),
+    "POST /v1/cards/{card_id}/activate": Write(_on_card("activate")),
+    "POST /v1/cards/{card_id}/freeze": Write(_on_card("freeze", "activate")),
+    "POST /v1/cards/{card_id}/unfreeze": Write(_on_card("unfreeze", "activate", "freeze")),
+    "POST /v1/cards/{card_id}/cancel": Write(_on_card("cancel", body={"reason": "lost"})),
+    "POST /v1/cards/{card_id}/replace": Write(_on_card("replace"), shown_once=("number",)),
+    "PATCH /v1/cards/{card_id}/limits": Write(_limit_card, _STALE),
     "POST /v1/transactions deposit": Write(_fund("deposit"), batched=True),
     "POST /v1/transactions withdrawal": Write(_fund("withdrawal"), batched=True),
     "POST /v1/transfers": Write(_pay, batched=True),
@@ -216,6 +247,7 @@ def audited_read(path: str, of: Customer) -> Write:
     entry = of.person.get(f"/v1/accounts/{of.id}/transactions").json()["data"][0]
     ids = {
         "account_id": of.id,
+        "card_id": issue(of)["id"],
         "holder_id": holder,
         "transaction_id": entry["id"],
         "transfer_id": entry["transfer_id"],
