@@ -5,7 +5,7 @@ from app.models.audit import AuditRecord
 from app.models.auth import LoginSession, RefreshToken, User
 from app.models.holders import AccountHolder
 from app.models.idempotency import BulkChunk, IdempotencyKey
-from app.models.transfers import Entry, Transfer
+from app.models.transfers import Entry, HoldEvent, Transfer
 
 __all__ = [
     "Account",
@@ -13,6 +13,7 @@ __all__ = [
     "AuditRecord",
     "BulkChunk",
     "Entry",
+    "HoldEvent",
     "IdempotencyKey",
     "LoginSession",
     "RefreshToken",
