@@ -31,7 +31,8 @@ from app.core.text import normalize_email
 from app.db import migrations
 from app.db.faults import as_unavailable
 from app.db.unit_of_work import Database
-from app.ledger.posting import Ledger, Policy
+from app.ledger.policy import Policy
+from app.ledger.posting import Ledger
 from app.services import auth, health, integrity
 
 # Requests may take this long after SIGTERM; with closing the database, the exit is inside 10 s.

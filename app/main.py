@@ -30,7 +30,8 @@ from app.core.security import PasswordHasher, TokenSigner
 from app.core.throttle import FailureThrottle
 from app.db.session import sqlite_driver, sqlite_has_wal_fault
 from app.db.unit_of_work import Database
-from app.ledger.posting import Ledger, Policy
+from app.ledger.policy import Policy
+from app.ledger.posting import Ledger
 
 _log = logging.getLogger(__name__)
 

@@ -21,15 +21,22 @@ from app.ledger.commands import (
     AccountRef,
     AnyAccount,
     BankAccount,
+    CaptureTransfer,
     Command,
+    Held,
+    HoldTransfer,
+    IncrementTransfer,
     Key,
+    Made,
     OwnAccount,
     Posted,
     PostGroup,
     PostTransfer,
     ReverseTransfer,
+    VoidTransfer,
 )
-from app.ledger.posting import Ledger, Outcome, Policy
+from app.ledger.policy import Policy
+from app.ledger.posting import Ledger, Outcome
 from app.models import Account, AccountHolder, LoginSession
 from app.models.accounts import AccountKind
 from app.models.transfers import TransferKind
@@ -154,6 +161,12 @@ class Books:
         assert isinstance(outcome, Posted), told(outcome)
         return outcome
 
+    def held(self, command: Command) -> Held:
+        """Posts one command about a hold, which succeeds."""
+        (outcome,) = self.post(command)
+        assert isinstance(outcome, Held), told(outcome)
+        return outcome
+
     def refused(self, command: Command, code: str, field: str | None = None) -> None:
         """Posts one command, which is refused like this."""
         (outcome,) = self.post(command)
@@ -162,7 +175,13 @@ class Books:
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that a posting may touch; the audit log only counts."""
-        orders = {"accounts": "key", "transfers": "key", "entries": "id", "idempotency_keys": "caller, key"}
+        orders = {
+            "accounts": "key",
+            "transfers": "key",
+            "entries": "id",
+            "hold_events": "transfer_key, sequence",
+            "idempotency_keys": "caller, key",
+        }
         return {
             table: [tuple(row) for row in self.rows(f"SELECT * FROM {table} ORDER BY {order}")]
             for table, order in orders.items()
@@ -241,9 +260,44 @@ def bulk(
     return PostGroup(caller, _key(key, "bulk", caller.id, atomic), first, transfers, atomic)
 
 
-def reverse(caller: Caller, posted: Posted | str, key: str | None = None) -> ReverseTransfer:
-    transfer_id = posted if isinstance(posted, str) else posted.row["id"]
-    return ReverseTransfer(caller, _key(key, "reverse", transfer_id), transfer_id)
+def hold(
+    caller: Caller,
+    source: Acct,
+    destination: Acct,
+    amount: int = 100,
+    *,
+    currency: str = "EUR",
+    key: str | None = None,
+    **more: Any,
+) -> HoldTransfer:
+    """A hold on an account of one's own, for anybody's."""
+    unique = _key(key, "hold", source, destination, amount, currency, more)
+    sides = (source.own, destination.any)
+    return HoldTransfer(caller, unique, TransferKind.TRANSFER, *sides, amount, currency, **more)
+
+
+def capture(
+    caller: Caller, held: Held | str, amount: int | None = None, *, key: str | None = None, **more: Any
+) -> CaptureTransfer:
+    unique = _key(key, "capture", _id_of(held), amount, more)
+    return CaptureTransfer(caller, unique, _id_of(held), amount, **more)
+
+
+def increment(caller: Caller, held: Held | str, amount: int, key: str | None = None) -> IncrementTransfer:
+    unique = _key(key, "increment", _id_of(held), amount)
+    return IncrementTransfer(caller, unique, _id_of(held), amount)
+
+
+def void(caller: Caller, held: Held | str, key: str | None = None) -> VoidTransfer:
+    return VoidTransfer(caller, _key(key, "void", _id_of(held)), _id_of(held))
+
+
+def _id_of(made: Made | str) -> str:
+    return made if isinstance(made, str) else str(made.row["id"])
+
+
+def reverse(caller: Caller, posted: Made | str, key: str | None = None) -> ReverseTransfer:
+    return ReverseTransfer(caller, _key(key, "reverse", _id_of(posted)), _id_of(posted))
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, instant: str, *, keep_ids: bool = False) -> None:

@@ -1,7 +1,8 @@
 """Everything a batch of commands needs to know, read in a constant number of statements."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -13,13 +14,14 @@ from app.ledger.commands import (
     AnyAccount,
     Command,
     GroupPosted,
+    HoldCommand,
+    Made,
     OwnAccount,
-    Posted,
     PostGroup,
     PostTransfer,
     ReverseTransfer,
 )
-from app.ledger.states import AccountState
+from app.ledger.states import AccountState, HoldState
 from app.repositories import ledger as sql
 from app.repositories.ledger import Addresses
 
@@ -31,17 +33,24 @@ _NUMBER: Final = "number"
 
 @dataclass(slots=True)
 class Batch:
-    """The accounts (locked), keys, sessions and transfers that the commands of a batch speak of."""
+    """The accounts (locked), keys, sessions and transfers that the commands of a batch speak of.
 
+    `now` is after the locks: the instant at which the batch happens.
+    """
+
+    now: datetime
     accounts: dict[int, AccountState]
     by_address: Mapping[Address, int]
     # (caller, key) -> fingerprint and what it came to; None where it was no posting.
-    used_keys: dict[tuple[str, str], tuple[bytes, Posted | None]]
+    used_keys: dict[tuple[str, str], tuple[bytes, Made | None]]
     # (caller, key, first) -> what that chunk of a bulk came to.
     chunks: dict[tuple[str, str, int], GroupPosted]
     live_sessions: frozenset[str]
     transfers: dict[str, dict[str, Any]]
     reversed: set[int]
+    # By key: those that commands speak of, and those whose time is over.
+    holds: dict[int, HoldState]
+    due: Sequence[HoldState]
 
     def account(self, ref: AccountRef, currency: str) -> AccountState | None:
         """The account that a command names, if there is one."""
@@ -82,30 +91,65 @@ def _address(ref: AccountRef, currency: str) -> Address:
     return (ref.kind, currency)
 
 
-def load(session: Session, commands: Sequence[Command], book: AddressBook) -> Batch:
+def load(
+    session: Session, commands: Sequence[Command], book: AddressBook, also: Set[int] = frozenset()
+) -> Batch:
     """Finds and locks the accounts, in the order of keys; only then reads what may have changed.
 
-    The keys come after the locks: read before, they would be from before the wait.
+    The keys come after the locks: read before, they would be from before the wait. `also` names
+    accounts that no command does.
     """
     transfers = {row.id: dict(row._mapping) for row in sql.find_transfers(session, _transfer_ids(commands))}
     addresses = book.find(session, _addresses(commands))
-    wanted = set(addresses.values())
+    wanted = also | set(addresses.values())
     for transfer in transfers.values():
         wanted |= {transfer["source_key"], transfer["destination_key"]}
     locked = sql.lock_accounts(session, wanted) if wanted else ()
     accounts = {row[0]: AccountState(*row) for row in locked}
+    now = clock.now()
+    due = _due_holds(session, accounts.values(), now)
+    named = [transfers[one] for one in _transfer_ids(commands, HoldCommand) if one in transfers]
+    holds = _holds(sql.find_holds(session, {one["key"] for one in named})) if named else []
     sessions = {command.caller.session_id for command in commands}
     used_keys, chunks = _told_before(session, commands)
     return Batch(
+        now=now,
         accounts=accounts,
         by_address=addresses,
         used_keys=used_keys,
         chunks=chunks,
-        live_sessions=sql.live_sessions(session, sessions, clock.now()),
+        live_sessions=sql.live_sessions(session, sessions, now),
         transfers=transfers,
         reversed=set(
             sql.reversed_transfers(session, [one["key"] for one in transfers.values()]) if transfers else ()
         ),
+        # A hold that is both is one state.
+        holds={hold.key: hold for hold in (*holds, *due)},
+        due=due,
+    )
+
+
+def _due_holds(session: Session, accounts: Iterable[AccountState], now: datetime) -> list[HoldState]:
+    """The holds of these accounts whose time is over. Nothing is asked where nothing is held."""
+    holding = {account.key for account in accounts if account.held}
+    return _holds(sql.due_holds(session, holding, now)) if holding else []
+
+
+def _holds(rows: Iterable[Any]) -> list[HoldState]:
+    # Of a transfer that was posted at once nothing can be captured.
+    return [_hold(dict(row._mapping)) for row in rows if row.captured is not None]
+
+
+def _hold(row: dict[str, Any]) -> HoldState:
+    return HoldState(
+        last_event=row.pop("last_event"),
+        record=row,
+        key=row["key"],
+        status=row["status"],
+        amount=row["amount"],
+        remaining=row["remaining"],
+        captured=row["captured"],
+        booked_at=clock.to_micros(row["booked_at"]) if row["booked_at"] else None,
     )
 
 
@@ -135,11 +179,15 @@ def _sorted_out(addresses: Set[Address]) -> Addresses:
     )
 
 
-def _transfer_ids(commands: Sequence[Command]) -> set[str]:
+_NAMING: Final = ReverseTransfer | HoldCommand
+
+
+def _transfer_ids(commands: Sequence[Command], kinds: Any = _NAMING) -> set[str]:
+    """The transfers that commands of these kinds name, as far as they can be some."""
     return {
         command.transfer_id
         for command in commands
-        if isinstance(command, ReverseTransfer) and ids.is_id(ids.TRANSFER, command.transfer_id)
+        if isinstance(command, kinds) and ids.is_id(ids.TRANSFER, command.transfer_id)
     }
 
 
@@ -156,17 +204,17 @@ def _index(found: Sequence[Any]) -> dict[Address, int]:
 
 def _told_before(
     session: Session, commands: Sequence[Command]
-) -> tuple[dict[tuple[str, str], tuple[bytes, Posted | None]], dict[tuple[str, str, int], GroupPosted]]:
+) -> tuple[dict[tuple[str, str], tuple[bytes, Made | None]], dict[tuple[str, str, int], GroupPosted]]:
     """The keys of this batch that have been used, and the chunks that have been posted."""
     groups = [command for command in commands if isinstance(command, PostGroup)]
     keys = sql.find_keys(session, _scopes([*commands, *transfers_of(groups)]))
     chunks = sql.find_chunks(session, _scopes(groups), {group.first for group in groups}) if groups else ()
-    told = {named for row in keys if (named := replay.transfer_at(row.location)) is not None}
+    told = {named for row in keys if (named := replay.named_by(row.location)) is not None}
     told |= {one["id"] for chunk in chunks for one in chunk.outcomes if "id" in one}
     postings = replay.load(session, told)
     return (
         {
-            (row.caller, row.key): (row.fingerprint, postings.get(replay.transfer_at(row.location)))
+            (row.caller, row.key): (row.fingerprint, postings.get(replay.named_by(row.location)))
             for row in keys
         },
         {(row.caller, row.key, row.first): replay.of_group(row.outcomes, postings) for row in chunks},

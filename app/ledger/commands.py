@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from app.core.caller import Caller
@@ -66,6 +66,53 @@ class PostTransfer:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldTransfer(PostTransfer):
+    """Reserve the amount in the source; captures move it. Without an end of its own it has the bank's."""
+
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureTransfer:
+    """Move what a hold of this kind reserves, or `amount` of it; a `final` capture lets go of the rest.
+
+    `tolerance` is how many percent of the hold's amount may be captured above it; the excess must be
+    covered by what is available. A `forced` capture is also done after the hold has expired, once, and
+    takes the account below its floor.
+    """
+
+    caller: Caller
+    key: Key
+    transfer_id: str
+    amount: int | None = None
+    final: bool = False
+    kind: TransferKind = TransferKind.TRANSFER
+    tolerance: int = 0
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncrementTransfer:
+    """Reserve `amount` more in a hold of this kind, until the hold's own end."""
+
+    caller: Caller
+    key: Key
+    transfer_id: str
+    amount: int
+    kind: TransferKind = TransferKind.TRANSFER
+
+
+@dataclass(frozen=True, slots=True)
+class VoidTransfer:
+    """Let go of what a hold of this kind still reserves; what has been captured stays so."""
+
+    caller: Caller
+    key: Key
+    transfer_id: str
+    kind: TransferKind = TransferKind.TRANSFER
+
+
+@dataclass(frozen=True, slots=True)
 class ReverseTransfer:
     """Move a posted transfer back, whole, once."""
 
@@ -88,7 +135,10 @@ class PostGroup:
     atomic: bool
 
 
-Command = PostTransfer | ReverseTransfer | PostGroup
+# What is done to a hold that is there.
+HoldCommand = CaptureTransfer | IncrementTransfer | VoidTransfer
+Single = PostTransfer | ReverseTransfer | HoldCommand
+Command = Single | PostGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +161,22 @@ class Posted:
     row: dict[str, Any]
     sides: tuple[Side, Side]
     replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hold as it was right after something was done to it: `row` is its record as of then.
+
+    `sequence` is the place of that in the history of the hold, from 1 on.
+    """
+
+    row: dict[str, Any]
+    sequence: int
+    replayed: bool = False
+
+
+# What a single command comes to, where it is not refused.
+Made = Posted | Held
 
 
 @dataclass(frozen=True, slots=True)

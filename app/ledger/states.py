@@ -1,9 +1,11 @@
-"""Accounts in memory while a batch is judged."""
+"""Accounts and holds in memory while a batch is judged."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from app.core.money import MAX_AMOUNT, MAX_BANK_BALANCE
 from app.models.accounts import CUSTOMER_KINDS, AccountStatus
+from app.models.transfers import TransferStatus
 
 
 @dataclass(slots=True)
@@ -55,12 +57,47 @@ class AccountState:
         most = MAX_AMOUNT if self.is_customers else MAX_BANK_BALANCE
         return -most <= self.balance + change <= most
 
-    def post(self, change: int, booked_at: int) -> None:
-        """Books a signed amount: the next entry of this account."""
+    def post(self, change: int, booked_at: int, *, released: int = 0, forced: bool = False) -> None:
+        """Books a signed amount: the next entry of this account.
+
+        What was `released` for it is not held any more. What is forced may pass the floor.
+        """
         self.balance += change
+        self.held -= released
         self.last_sequence += 1
         self.last_booked_at = booked_at
+        self._settle(forced=forced)
+
+    def hold(self, change: int) -> None:
+        """Reserves more, or less."""
+        self.held += change
+        self._settle()
+
+    def _settle(self, *, forced: bool = False) -> None:
         if self.is_customers:
+            below = max(0, -self.available)
             # A credit pays back what a forced posting took before it adds to what is available.
-            self.unarranged = min(self.unarranged, max(0, -self.available))
+            self.unarranged = below if forced else min(self.unarranged, below)
         self.touched = True
+
+
+@dataclass(slots=True)
+class HoldState:
+    """A hold's row, its source locked; amounts in minor units, instants in microseconds.
+
+    `record` is the row as it was read, with instants as such; what can change of it is beside it.
+    `last_event` is the place of the last act in its history.
+    """
+
+    record: dict[str, Any]
+    key: int
+    status: str
+    amount: int
+    remaining: int
+    captured: int
+    booked_at: int | None
+    last_event: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == TransferStatus.PENDING

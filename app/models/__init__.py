@@ -6,7 +6,7 @@ from app.models.auth import LoginSession, RefreshToken, User
 from app.models.cards import Card
 from app.models.holders import AccountHolder
 from app.models.idempotency import BulkChunk, IdempotencyKey
-from app.models.transfers import Entry, Transfer
+from app.models.transfers import Entry, HoldEvent, Transfer
 
 __all__ = [
     "Account",
@@ -15,6 +15,7 @@ __all__ = [
     "BulkChunk",
     "Card",
     "Entry",
+    "HoldEvent",
     "IdempotencyKey",
     "LoginSession",
     "RefreshToken",

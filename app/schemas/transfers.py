@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from app.db.base import AnyRow
-from app.ledger.commands import Posted
+from app.ledger.commands import Made
 from app.models.transfers import TransferKind, TransferStatus
 from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time, plain_text, refusal
 from app.schemas.money import Amount, Balance, CurrencyCode
@@ -66,7 +66,7 @@ class TransferOut(ResponseModel):
     source_balances: SourceBalances | None
 
     @classmethod
-    def of_posting(cls, posted: Posted) -> "TransferOut":
+    def of_posting(cls, posted: Made) -> "TransferOut":
         """As its first answer told it, to whoever made it."""
         return cls.model_validate(fields_of_posting(posted))
 
@@ -98,7 +98,7 @@ class TransferOut(ResponseModel):
         )
 
 
-def fields_of_posting(posted: Posted) -> dict[str, Any]:
+def fields_of_posting(posted: Made) -> dict[str, Any]:
     """The fields of a TransferOut, off what the ledger has posted."""
     row = posted.row
     return {
