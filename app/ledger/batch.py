@@ -12,6 +12,8 @@ from app.ledger import replay
 from app.ledger.commands import (
     AccountRef,
     AnyAccount,
+    BankAccount,
+    CardAccount,
     Command,
     GroupPosted,
     HoldCommand,
@@ -19,16 +21,21 @@ from app.ledger.commands import (
     OwnAccount,
     PostGroup,
     PostTransfer,
+    RefundPayment,
     ReverseTransfer,
 )
 from app.ledger.states import AccountState, HoldState
+from app.models.accounts import AccountKind
+from app.repositories import card_payments
 from app.repositories import ledger as sql
 from app.repositories.ledger import Addresses
 
-# ("id", an account's id), ("number", its number), or the kind and currency of one of the bank's.
+# ("id", an account's id), ("number", its number), ("card", the id of a card of it), or the kind and
+# currency of one of the bank's.
 Address = tuple[str, str]
 _ID: Final = "id"
 _NUMBER: Final = "number"
+_CARD: Final = "card"
 
 
 @dataclass(slots=True)
@@ -74,7 +81,7 @@ class AddressBook:
         found = {address: known[address] for address in wanted if address in known}
         missing = wanted - found.keys()
         if missing:
-            new = _index(sql.find_accounts(session, _sorted_out(missing)))
+            new = _index(sql.find_accounts(session, _sorted_out(missing))) | _of_cards(session, missing)
             if len(known) > self._MOST:
                 self._known = new
             else:
@@ -88,6 +95,8 @@ def _address(ref: AccountRef, currency: str) -> Address:
         return (_ID, ref.id)
     if isinstance(ref, AnyAccount):
         return (_NUMBER, ref.number)
+    if isinstance(ref, CardAccount):
+        return (_CARD, ref.card_id)
     return (ref.kind, currency)
 
 
@@ -100,7 +109,7 @@ def load(
     accounts that no command does.
     """
     transfers = {row.id: dict(row._mapping) for row in sql.find_transfers(session, _transfer_ids(commands))}
-    addresses = book.find(session, _addresses(commands))
+    addresses = book.find(session, _addresses(commands) | _of_refunds(commands, transfers))
     wanted = also | set(addresses.values())
     for transfer in transfers.values():
         wanted |= {transfer["source_key"], transfer["destination_key"]}
@@ -108,7 +117,7 @@ def load(
     accounts = {row[0]: AccountState(*row) for row in locked}
     now = clock.now()
     due = _due_holds(session, accounts.values(), now)
-    named = [transfers[one] for one in _transfer_ids(commands, HoldCommand) if one in transfers]
+    named = [transfers[one] for one in _transfer_ids(commands, _ON_HOLDS) if one in transfers]
     holds = _holds(sql.find_holds(session, {one["key"] for one in named})) if named else []
     sessions = {command.caller.session_id for command in commands}
     used_keys, chunks = _told_before(session, commands)
@@ -161,6 +170,18 @@ def _addresses(commands: Sequence[Command]) -> set[Address]:
     }
 
 
+def _of_refunds(commands: Sequence[Command], transfers: Mapping[str, dict[str, Any]]) -> set[Address]:
+    """The accounts of the cards, and where the money goes when such an account is closed."""
+    addresses: set[Address] = set()
+    for command in commands:
+        if isinstance(command, RefundPayment):
+            addresses.add((_CARD, command.card_id))
+            if command.transfer_id in transfers:
+                currency = transfers[command.transfer_id]["currency"]
+                addresses.add(_address(BankAccount(AccountKind.SUSPENSE), currency))
+    return addresses
+
+
 def transfers_of(commands: Sequence[Command]) -> Iterator[PostTransfer]:
     """Every transfer that is asked for, also by groups."""
     for command in commands:
@@ -175,11 +196,12 @@ def _sorted_out(addresses: Set[Address]) -> Addresses:
     return Addresses(
         ids=frozenset(text for kind, text in addresses if kind == _ID and ids.is_id(ids.ACCOUNT, text)),
         numbers=frozenset(text for kind, text in addresses if kind == _NUMBER and luhn.is_valid(text)),
-        system=frozenset(one for one in addresses if one[0] not in (_ID, _NUMBER)),
+        system=frozenset(one for one in addresses if one[0] not in (_ID, _NUMBER, _CARD)),
     )
 
 
-_NAMING: Final = ReverseTransfer | HoldCommand
+_ON_HOLDS: Final = HoldCommand | RefundPayment
+_NAMING: Final = ReverseTransfer | _ON_HOLDS
 
 
 def _transfer_ids(commands: Sequence[Command], kinds: Any = _NAMING) -> set[str]:
@@ -200,6 +222,12 @@ def _index(found: Sequence[Any]) -> dict[Address, int]:
         else:
             index[(_NUMBER, row.number)] = row.key
     return index
+
+
+def _of_cards(session: Session, addresses: Set[Address]) -> dict[Address, int]:
+    cards = {text for kind, text in addresses if kind == _CARD and ids.is_id(ids.CARD, text)}
+    found = card_payments.find_accounts(session, cards) if cards else {}
+    return {(_CARD, card): key for card, key in found.items()}
 
 
 def _told_before(

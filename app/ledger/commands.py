@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from app.core import ids
 from app.core.caller import Caller
 from app.core.errors import BankingError
 from app.models.accounts import AccountKind
@@ -34,7 +35,14 @@ class BankAccount:
     kind: AccountKind
 
 
-AccountRef = OwnAccount | AnyAccount | BankAccount
+@dataclass(frozen=True, slots=True)
+class CardAccount:
+    """The account that a card pays out of."""
+
+    card_id: str
+
+
+AccountRef = OwnAccount | AnyAccount | BankAccount | CardAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,34 @@ class HoldTransfer(PostTransfer):
     """Reserve the amount in the source; captures move it. Without an end of its own it has the bank's."""
 
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizeCard(HoldTransfer):
+    """Reserve the amount for a merchant, if the card may: a question of the card network.
+
+    `merchant` has name, mcc and country. `online` is a payment without the card at hand.
+    """
+
+    card_id: str
+    merchant: dict[str, str]
+    online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPayment:
+    """Give `amount` of what has been captured of a card's authorisation back to its account."""
+
+    caller: Caller
+    key: Key
+    card_id: str
+    authorization_id: str
+    amount: int
+
+    @property
+    def transfer_id(self) -> str:
+        """The hold of the authorisation."""
+        return hold_of(self.authorization_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +173,7 @@ class PostGroup:
 
 # What is done to a hold that is there.
 HoldCommand = CaptureTransfer | IncrementTransfer | VoidTransfer
-Single = PostTransfer | ReverseTransfer | HoldCommand
+Single = PostTransfer | ReverseTransfer | HoldCommand | RefundPayment
 Command = Single | PostGroup
 
 
@@ -175,8 +211,21 @@ class Held:
     replayed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """An authorisation as it was right after something was done to it: `row` is its record.
+
+    A declined one has no hold. `refunded` is what had been given back by then.
+    """
+
+    row: dict[str, Any]
+    hold: Held | None
+    refunded: int
+    replayed: bool = False
+
+
 # What a single command comes to, where it is not refused.
-Made = Posted | Held
+Made = Posted | Held | Authorized
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +234,13 @@ class GroupPosted:
 
     outcomes: Sequence[Posted | BankingError]
     replayed: bool = False
+
+
+def hold_of(authorization_id: str) -> str:
+    """The id of the hold that an approved authorisation is; no id where this is none of one."""
+    return ids.twin(ids.TRANSFER, authorization_id, of=ids.AUTHORIZATION)
+
+
+def authorization_of(hold_id: str) -> str:
+    """The id of the authorisation of a card payment's hold; the inverse of `hold_of`."""
+    return ids.twin(ids.AUTHORIZATION, hold_id, of=ids.TRANSFER)

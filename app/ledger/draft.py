@@ -15,6 +15,7 @@ from app.ledger.commands import Command, GroupPosted, Key, Made, Posted, PostGro
 from app.ledger.records import Movement, Row
 from app.ledger.states import AccountState, HoldState
 from app.models.transfers import HoldAct
+from app.repositories import card_payments
 from app.repositories import ledger as sql
 
 
@@ -28,6 +29,8 @@ class Draft:
         self._transfers: list[Row] = []
         self._entries: list[Row] = []
         self._events: list[Row] = []
+        self._answers: list[Row] = []
+        self._refunds: list[Row] = []
         self._keys: list[Row] = []
         self._chunks: list[Row] = []
         self._audit: list[Row] = []
@@ -90,6 +93,14 @@ class Draft:
         if act is not HoldAct.CREATED:
             self._holds[hold.key] = hold
 
+    def answer(self, row: Row) -> None:
+        """The record of what a card has answered."""
+        self._answers.append(row)
+
+    def give_back(self, row: Row) -> None:
+        """The record of which authorisation a refund is of."""
+        self._refunds.append(row)
+
     def keep_key(self, caller: Caller, key: Key, made: Made | None, *, status: int) -> None:
         """The key has had its effect; None where that is more than one thing."""
         location = replay.location_of(made) if made else None
@@ -106,8 +117,7 @@ class Draft:
 
     def trace(self, command: Command, outcome: Made | BankingError | None, object_id: str | None) -> None:
         """A line of the audit log."""
-        refused = outcome if isinstance(outcome, BankingError) else None
-        self._audit.append(records.trace(command, object_id, refused, self.now))
+        self._audit.append(records.trace(command, object_id, outcome, self.now))
 
     def undo(self, group: PostGroup) -> Callable[[], None]:
         """What takes back all that happens from now on to the accounts of a group."""
@@ -140,6 +150,8 @@ class Draft:
             chunks=self._chunks,
             audit=self._audit,
         )
+        card_payments.insert_authorizations(session, self._answers)
+        card_payments.insert_refunds(session, self._refunds)
         holds = [records.hold_change(hold) for hold in self._holds.values()]
         if holds and sql.update_holds(session, holds) != len(holds):
             raise RuntimeError("a hold changed while its account was locked")

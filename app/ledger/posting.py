@@ -13,9 +13,13 @@ from sqlalchemy.orm import Session
 
 from app.core import errors, ids
 from app.core.errors import BankingError, Detail
-from app.ledger import replay, spending
+from app.ledger import card_batch, replay, spending
 from app.ledger.batch import AddressBook, Batch, load
+from app.ledger.card_batch import CardBatch, is_on_card
+from app.ledger.cards import Cards
 from app.ledger.commands import (
+    AuthorizeCard,
+    Authorized,
     Command,
     GroupPosted,
     Held,
@@ -24,6 +28,7 @@ from app.ledger.commands import (
     Posted,
     PostGroup,
     PostTransfer,
+    RefundPayment,
     ReverseTransfer,
     Single,
 )
@@ -49,7 +54,12 @@ class Ledger:
     def post(self, session: Session, commands: Sequence[Command]) -> list[Result]:
         """Judges and posts a batch; one outcome for each command, in order."""
         batch = load(session, commands, self._book)
-        posting = _Posting(batch, self._policy, spending.load(session, self._policy, batch, commands))
+        posting = _Posting(
+            batch,
+            self._policy,
+            spending.load(session, self._policy, batch, commands),
+            card_batch.load(session, self._policy, batch, commands),
+        )
         outcomes = [posting.run(command) for command in commands]
         posting.write(session)
         return outcomes
@@ -57,17 +67,20 @@ class Ledger:
     def expire_due(self, session: Session, account_key: int) -> None:
         """Ends the holds of an account whose time is over, as any batch of it does first."""
         batch = load(session, (), self._book, frozenset({account_key}))
-        _Posting(batch, self._policy, spending.load(session, self._policy, batch, ())).write(session)
+        nothing = spending.load(session, self._policy, batch, ())
+        no_cards = card_batch.load(session, self._policy, batch, ())
+        _Posting(batch, self._policy, nothing, no_cards).write(session)
 
 
 class _Posting:
     """One batch on its way: judged command by command, then written at once."""
 
-    def __init__(self, batch: Batch, policy: Policy, spent: Spending) -> None:
+    def __init__(self, batch: Batch, policy: Policy, spent: Spending, cards: CardBatch) -> None:
         self._batch = batch
         self._spending = spent
         self._draft = Draft(batch, policy.zone)
         self._holds = Holds(batch, self._draft, policy, spent)
+        self._cards = Cards(batch, cards, self._draft, self._holds, spent)
         self._holds.expire_due()
 
     def write(self, session: Session) -> None:
@@ -90,18 +103,22 @@ class _Posting:
         """What the command comes to; what was made keeps its key."""
         outcome = self._do(command, group_id)
         if command.key is not None and not isinstance(outcome, BankingError):
-            status = 201 if isinstance(command, PostTransfer | ReverseTransfer) else 200
+            status = 201 if isinstance(command, PostTransfer | ReverseTransfer | RefundPayment) else 200
             self._draft.keep_key(command.caller, command.key, outcome, status=status)
         return outcome
 
     def _do(self, command: Single, group_id: str | None) -> Outcome:
         match command:
+            case AuthorizeCard():
+                return self._cards.authorize(command)
             case PostTransfer():
                 return self._transfer(command, group_id)
             case ReverseTransfer():
                 return self._reverse(command)
+            case RefundPayment():
+                return self._cards.refund(command)
             case _:
-                return self._holds.act(command)
+                return self._cards.act(command) if is_on_card(command) else self._holds.act(command)
 
     def _known_key(self, command: Single) -> Outcome | None:
         """The replay of a key that has been used, in the database or earlier in this batch."""
@@ -129,7 +146,7 @@ class _Posting:
         group_id, outcomes = ids.new_id(ids.GROUP), list[Posted | BankingError]()
         for place, command in enumerate(group.transfers):
             outcome = self._known_key(command) or self._done(command, group_id)
-            assert not isinstance(outcome, Held), "a group has no holds"
+            assert not isinstance(outcome, Held | Authorized), "a group has no holds"
             if isinstance(outcome, BankingError) and undo is not None:
                 undo()
                 self._draft.trace(group, outcome, None)

@@ -10,19 +10,26 @@ from app.core.caller import Caller
 from app.core.errors import BankingError
 from app.ledger import replay
 from app.ledger.commands import (
+    AuthorizeCard,
+    Authorized,
     CaptureTransfer,
     Command,
+    Held,
     HoldTransfer,
     IncrementTransfer,
     Key,
+    Made,
     Posted,
     PostGroup,
     PostTransfer,
+    RefundPayment,
     ReverseTransfer,
     Side,
     VoidTransfer,
+    authorization_of,
 )
-from app.ledger.states import AccountState, HoldState
+from app.ledger.states import AccountState, AuthorizationState, HoldState
+from app.models.authorizations import DeclineReason
 from app.models.transfers import HoldAct, TransferKind, TransferStatus
 from app.repositories.audit import SUCCESS
 
@@ -159,6 +166,35 @@ def event(
     }
 
 
+def authorization(
+    command: AuthorizeCard, card_key: int, hold: Held | None, reason: DeclineReason | None, now: int
+) -> Row:
+    """A card's answer. What it has approved is a hold with the same key and the same end of its id."""
+    return {
+        "key": hold.row["key"] if hold else ids.new_key(),
+        "id": authorization_of(hold.row["id"]) if hold else ids.new_id(ids.AUTHORIZATION),
+        "card_key": card_key,
+        "hold_key": hold.row["key"] if hold else None,
+        "decline_reason": reason.value if reason else None,
+        "amount": command.amount,
+        "currency": command.currency,
+        "merchant": command.merchant,
+        "online": command.online,
+        "initiated_by": command.caller.id,
+        "created_at": now,
+    }
+
+
+def refund(transfer_key: int, of: AuthorizationState, hold: HoldState, amount: int) -> Row:
+    """Which authorisation a transfer gives back from."""
+    return {
+        "transfer_key": transfer_key,
+        "authorization_key": of.record["key"],
+        "amount": amount,
+        "after_event": hold.last_event,
+    }
+
+
 def used_key(caller: Caller, key: Key, status: int, location: str | None, now: int) -> Row:
     """A key that has had its effect; its answer is made again from the records."""
     return {
@@ -183,7 +219,7 @@ def chunk(group: PostGroup, outcomes: Sequence[Posted | BankingError], now: int)
     }
 
 
-def trace(command: Command, object_id: str | None, refused: BankingError | None, now: int) -> Row:
+def trace(command: Command, object_id: str | None, outcome: Made | BankingError | None, now: int) -> Row:
     """What was asked and what it came to, without the amounts, which the record has.
 
     `object_id` is what has been made, if anything has.
@@ -198,16 +234,25 @@ def trace(command: Command, object_id: str | None, refused: BankingError | None,
         "actor": command.caller.id,
         "action": _action(command),
         "object_id": object_id,
-        "outcome": refused.code if refused else SUCCESS,
+        "outcome": _outcome(outcome),
         "reason": None,
         "address": command.caller.origin.address,
         "request_id": command.caller.origin.request_id,
     }
 
 
+def _outcome(outcome: Made | BankingError | None) -> str:
+    if isinstance(outcome, BankingError):
+        return outcome.code
+    reason: str | None = outcome.row["decline_reason"] if isinstance(outcome, Authorized) else None
+    return reason or SUCCESS
+
+
 _VERBS: Final[Mapping[type[Command], str]] = {
     PostTransfer: "create",
     HoldTransfer: "hold",
+    AuthorizeCard: "authorize",
+    RefundPayment: "refund",
     CaptureTransfer: "capture",
     IncrementTransfer: "increment",
     VoidTransfer: "void",
@@ -217,7 +262,10 @@ _VERBS: Final[Mapping[type[Command], str]] = {
 
 
 def _action(command: Command) -> str:
-    about = "transfer" if isinstance(command, ReverseTransfer | PostGroup) else command.kind
+    if isinstance(command, RefundPayment):
+        about = TransferKind.CARD_PAYMENT.value
+    else:
+        about = "transfer" if isinstance(command, ReverseTransfer | PostGroup) else command.kind
     return f"{about}.{_VERBS[type(command)]}"
 
 

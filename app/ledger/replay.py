@@ -11,14 +11,16 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from app.core import errors
+from app.core import errors, ids
 from app.core.errors import BankingError
-from app.ledger.commands import GroupPosted, Held, Made, Posted, Side
+from app.ledger.commands import Authorized, GroupPosted, Held, Made, Posted, Side, hold_of
 from app.models.transfers import TransferStatus
+from app.repositories import card_payments
 from app.repositories import ledger as sql
 
-# Where a key's posting is kept: the path of its transfer, and for a hold the event after a `#`.
+# Where a key's posting is kept: the path of what was made, and for a hold the event after a `#`.
 TRANSFERS: Final = "/v1/transfers/"
+AUTHORIZATIONS: Final = "/v1/authorizations/"
 
 
 def of(made: Made) -> Made:
@@ -28,21 +30,24 @@ def of(made: Made) -> Made:
 
 def location_of(made: Made) -> str:
     """What is kept with a key."""
-    event = f"#{made.sequence}" if isinstance(made, Held) else ""
-    return f"{TRANSFERS}{made.row['id']}{event}"
+    held = made.hold if isinstance(made, Authorized) else made
+    event = f"#{held.sequence}" if isinstance(held, Held) else ""
+    return f"{AUTHORIZATIONS if isinstance(made, Authorized) else TRANSFERS}{made.row['id']}{event}"
 
 
 def named_by(location: str | None) -> str | None:
-    """What a key's location names: the id of a transfer, maybe with an event; None for another thing."""
-    if location is None or not location.startswith(TRANSFERS):
-        return None
-    return location.removeprefix(TRANSFERS)
+    """What a key's location names: an id, maybe with an event; None for what is no posting."""
+    for path in (TRANSFERS, AUTHORIZATIONS):
+        if location is not None and location.startswith(path):
+            return location.removeprefix(path)
+    return None
 
 
 def load(session: Session, names: Set[str]) -> Mapping[str | None, Made]:
     """What was made, by what names it; there is nothing of None."""
-    acts = {name for name in names if "#" in name}
-    return _postings(session, names - acts) | _acts(session, acts)
+    answers = {name for name in names if name.startswith(ids.AUTHORIZATION)}
+    acts = {name for name in names - answers if "#" in name}
+    return _postings(session, names - answers - acts) | _acts(session, acts) | _answers(session, answers)
 
 
 def _postings(session: Session, transfer_ids: Collection[str]) -> dict[str | None, Made]:
@@ -58,6 +63,29 @@ def _acts(session: Session, names: Collection[str]) -> dict[str | None, Made]:
     pairs = [name.split("#") for name in names]
     rows = sql.acts_on_holds(session, {one for one, _ in pairs}, {int(number) for _, number in pairs})
     return {f"{row.id}#{row.event_sequence}": _held(row) for row in rows}
+
+
+def _answers(session: Session, names: Collection[str]) -> dict[str | None, Made]:
+    """Authorisations as they were after the events that are named; a declined one has no event."""
+    if not names:
+        return {}
+    pairs = {name: name.partition("#")[::2] for name in names}
+    rows = {
+        row.id: row for row in card_payments.find_authorizations(session, {one for one, _ in pairs.values()})
+    }
+    acts = _acts(session, {f"{hold_of(one)}#{event}" for one, event in pairs.values() if event})
+    refunds = card_payments.find_refunds(session, [row.key for row in rows.values()]) if acts else ()
+    made: dict[str | None, Made] = {}
+    for name, (one, event) in pairs.items():
+        hold = acts.get(f"{hold_of(one)}#{event}")
+        before = [
+            refund.amount
+            for refund in refunds
+            if event and refund.authorization_key == rows[one].key and refund.after_event < int(event)
+        ]
+        assert hold is None or isinstance(hold, Held)
+        made[name] = Authorized(dict(rows[one]._mapping), hold, sum(before))
+    return made
 
 
 def kept(outcomes: Sequence[Posted | BankingError]) -> list[dict[str, Any]]:

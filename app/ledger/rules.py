@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from app.core import errors
 from app.core.caller import Caller, Role
 from app.core.errors import BankingError, Detail
-from app.ledger.commands import AnyAccount, BankAccount, OwnAccount, PostTransfer
+from app.ledger.commands import AnyAccount, OwnAccount, PostTransfer
 from app.ledger.states import AccountState
 from app.models.transfers import TransferKind
 
@@ -49,7 +49,7 @@ def judge(case: Case) -> BankingError | None:
     """The first objection, or None when the money may move."""
     command, source, destination = case.command, case.source, case.destination
     for ref, state in ((command.source, source), (command.destination, destination)):
-        if not isinstance(ref, BankAccount) and not _is_usable(command, ref, state):
+        if isinstance(ref, OwnAccount | AnyAccount) and not _is_usable(command, ref, state):
             return errors.NotFound.at(ref.field)
     if source is None or destination is None:
         # The bank has accounts in every currency that a customer has one in, so this is another.

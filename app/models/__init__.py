@@ -3,6 +3,7 @@
 from app.models.accounts import Account
 from app.models.audit import AuditRecord
 from app.models.auth import LoginSession, RefreshToken, User
+from app.models.authorizations import Authorization, CardRefund
 from app.models.cards import Card
 from app.models.holders import AccountHolder
 from app.models.idempotency import BulkChunk, IdempotencyKey
@@ -12,8 +13,10 @@ __all__ = [
     "Account",
     "AccountHolder",
     "AuditRecord",
+    "Authorization",
     "BulkChunk",
     "Card",
+    "CardRefund",
     "Entry",
     "HoldEvent",
     "IdempotencyKey",
