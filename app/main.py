@@ -21,7 +21,7 @@ from app.api.errors import render
 from app.api.identity import Identities
 from app.api.middleware import Cors, RequestContext
 from app.api.state import Bank
-from app.api.v1 import accounts, auth, bulk, currencies, health, holders, transactions, transfers
+from app.api.v1 import accounts, auth, bulk, currencies, health, holders, holds, transactions, transfers
 from app.core.config import Settings, load_settings, resolve_jwt_secret
 from app.core.errors import BankingError
 from app.core.logging import configure_logging
@@ -40,6 +40,7 @@ _ROUTERS = (
     transfers.router,
     accounts.router,
     transactions.router,
+    holds.router,
     auth.router,
     holders.router,
     health.router,
@@ -94,7 +95,7 @@ def _assemble(settings: Settings) -> Bank:
         hasher=PasswordHasher(settings.app_env, settings.hash_workers),
         identities=Identities(db, settings.session_cache_seconds),
         login_throttle=FailureThrottle(settings.login_attempts, settings.login_window_seconds),
-        ledger=Ledger(Policy(settings.bank_timezone, settings.daily_limits)),
+        ledger=Ledger(Policy.of(settings)),
         cursor_key=hmac.new(secret.encode(), b"cursor", hashlib.sha256).digest(),
     )
 

@@ -20,6 +20,7 @@ WITHOUT_BODY = {
     "POST /v1/auth/logout-all",
     "POST /v1/accounts/{account_id}/close",
     "POST /v1/transfers/{transfer_id}/reverse",
+    "POST /v1/transfers/{transfer_id}/void",
 }
 
 
@@ -71,5 +72,7 @@ def valid_bodies(of: Customer, to: Customer) -> dict[str, dict[str, Any]]:
         "PATCH /v1/accounts/{account_id}": {"nickname": "x"},
         "POST /v1/transactions": cash,
         "POST /v1/transfers": of.payment(to, 1),
+        "POST /v1/transfers/{transfer_id}/capture": {"amount": 1},
+        "POST /v1/transfers/{transfer_id}/increment": {"amount": 1},
         "POST /v1/transfers/bulk": {"atomic": True, "transfers": [of.payment(to, 1)]},
     }

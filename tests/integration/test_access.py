@@ -23,6 +23,7 @@ TABLES = {
     "accounts": "key",
     "transfers": "key",
     "entries": "id",
+    "hold_events": "transfer_key, sequence",
     "idempotency_keys": "caller, key",
 }
 

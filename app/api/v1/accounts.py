@@ -137,13 +137,16 @@ async def list_account_transactions(
 
 @router.post("/{account_id}/close", response_model=AccountOut, responses={409: {}, 412: {}})
 async def close_account(
-    account_id: str, request: Request, user: Clerk, key: OptionalKey, versions: IfMatch
+    account_id: str, request: Request, user: Clerk, key: OptionalKey, versions: IfMatch, bank: Here
 ) -> Response:
     """Closes an account for ever: its balance must be 0 and nothing on it open."""
+    act = partial(
+        accounts.close_account, ledger=bank.ledger, caller=user, account_id=account_id, versions=versions
+    )
     return await create_once(
         request,
         key,
-        partial(accounts.close_account, caller=user, account_id=account_id, versions=versions),
+        act,
         AccountOut.of,
         status=200,
         version=lambda account: account.version,
