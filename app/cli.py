@@ -231,7 +231,7 @@ def import_transfers(settings: Settings, file: Path, email: str, name: str | Non
         given = imports.read(file, name)
     except imports.WrongFile as wrong:
         raise click.ClickException(f"{file}: nothing was posted.\n{wrong}") from None
-    address, ledger = _checked_email(email), Ledger(Policy(settings.bank_timezone, settings.daily_limits))
+    address, ledger = _checked_email(email), Ledger(Policy.of(settings))
     outcomes: list[Any] = []
     with closing(Database(settings, beside_service=True)) as db:
         _require_migrated(settings, db)

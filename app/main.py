@@ -21,7 +21,18 @@ from app.api.errors import render
 from app.api.identity import Identities
 from app.api.middleware import Cors, RequestContext
 from app.api.state import Bank
-from app.api.v1 import accounts, auth, bulk, cards, currencies, health, holders, transactions, transfers
+from app.api.v1 import (
+    accounts,
+    auth,
+    bulk,
+    cards,
+    currencies,
+    health,
+    holders,
+    holds,
+    transactions,
+    transfers,
+)
 from app.core.config import Settings, load_settings
 from app.core.errors import BankingError
 from app.core.kept_secrets import resolve_card_key, resolve_jwt_secret
@@ -41,6 +52,7 @@ _ROUTERS = (
     transfers.router,
     accounts.router,
     transactions.router,
+    holds.router,
     auth.router,
     cards.router,
     holders.router,
@@ -96,7 +108,7 @@ def _assemble(settings: Settings) -> Bank:
         hasher=PasswordHasher(settings.app_env, settings.hash_workers),
         identities=Identities(db, settings.session_cache_seconds),
         login_throttle=FailureThrottle(settings.login_attempts, settings.login_window_seconds),
-        ledger=Ledger(Policy(settings.bank_timezone, settings.daily_limits)),
+        ledger=Ledger(Policy.of(settings)),
         cursor_key=hmac.new(secret.encode(), b"cursor", hashlib.sha256).digest(),
         card_key=resolve_card_key(settings),
     )

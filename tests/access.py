@@ -79,10 +79,10 @@ class World:
         wanted = {"type": "savings", "currency": "EUR", "account_holder_id": _holder(self.walk_in)}
         return str(self.staff["Teller"].post("/v1/accounts", json=wanted).json()["id"])
 
-    def transfer(self, whose: str) -> str:
+    def transfer(self, whose: str, **fields: Any) -> str:
         """A transfer by the subject: to Bob, or to somebody whom no caller is."""
         payee = self.bob if whose == PAID else self.walk_in if whose == CUSTOMERS else self.ada
-        return str(self.subject(whose).pay(payee, 1).json()["id"])
+        return str(self.subject(whose).pay(payee, 1, **fields).json()["id"])
 
     def new_card(self, whose: str) -> str:
         """A card that may be used up, of an account of its own: there is a bound to the cards of one."""
@@ -202,6 +202,7 @@ REQUESTS: dict[str, Ask] = {
     "PATCH /v1/accounts/{account_id}": Ask(_of_account({"nickname": "x"}), OBJECTS),
     "GET /v1/accounts/{account_id}/balance": Ask(_of_account(), OBJECTS),
     "GET /v1/accounts/{account_id}/transactions": Ask(_of_account(), OBJECTS),
+    "GET /v1/accounts/{account_id}/holds": Ask(_of_account(), OBJECTS),
     "POST /v1/accounts/{account_id}/close": Ask(
         lambda world, whose: Wanted({"account_id": world.empty_account(whose)}), OBJECTS
     ),
@@ -233,6 +234,20 @@ REQUESTS: dict[str, Ask] = {
     "POST /v1/transfers/{transfer_id}/reverse": Ask(
         lambda world, whose: Wanted({"transfer_id": world.transfer(whose)}), (CUSTOMERS, PAID, WALK_INS)
     ),
+}
+
+
+def _of_hold(body: dict[str, Any] | None = None) -> Ask:
+    return Ask(
+        lambda world, whose: Wanted({"transfer_id": world.transfer(whose, pending=True)}, body),
+        (CUSTOMERS, PAID, WALK_INS),
+    )
+
+
+REQUESTS |= {
+    "POST /v1/transfers/{transfer_id}/capture": _of_hold({"final": True}),
+    "POST /v1/transfers/{transfer_id}/increment": _of_hold({"amount": 1}),
+    "POST /v1/transfers/{transfer_id}/void": _of_hold(),
 }
 
 

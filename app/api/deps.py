@@ -110,6 +110,8 @@ Clerk = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER)))]
 Funder = Annotated[Caller, Security(Funding((Role.CUSTOMER, Role.TELLER)))]
 Reverser = Annotated[Caller, Security(Authenticated((Role.TELLER, Role.OPERATOR)))]
 CurrentUser = Annotated[Caller, Security(Authenticated())]
+# The payer of a hold, and who takes transfers back.
+HoldKeeper = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER, Role.OPERATOR)))]
 OptionalKey = Annotated[Claim | None, Depends(KeyGuard(required=False))]
 IdempotencyKey = Annotated[Claim, Depends(KeyGuard(required=True))]
 Db = Annotated[Database, Depends(Part(lambda request: bank_of(request).db))]

@@ -249,6 +249,7 @@ class Settings(BaseSettings):
         description="The most that may leave an account on a day, such as EUR:500000,JPY:100000; "
         "no limit for other currencies.",
     )
+    hold_days: int = Field(7, ge=1, le=30, description="Life of a hold that is given no end of its own.")
     hash_workers: int = Field(2, ge=1, le=64, description="Threads that hash passwords.")
     read_workers: int = Field(4, ge=1, le=64, description="Threads and connections that read.")
     write_workers: int = Field(

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from app.core.config import Settings
+
 # The longest that a hold may reserve money. Card networks let authorisations stand for up to 30 days.
 LONGEST_HOLD: Final = timedelta(days=30)
 
@@ -19,3 +21,8 @@ class Policy:
     zone: ZoneInfo
     daily_limits: dict[str, int] = field(default_factory=dict)
     hold_life: timedelta = timedelta(days=7)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Policy":
+        """What the operator has chosen."""
+        return cls(settings.bank_timezone, settings.daily_limits, timedelta(days=settings.hold_days))

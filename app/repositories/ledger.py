@@ -35,6 +35,7 @@ from app.models import (
     Transfer,
     User,
 )
+from app.repositories.holds import NOW, PENDING
 
 _accounts = cast(Table, Account.__table__)
 _transfers = cast(Table, Transfer.__table__)
@@ -157,9 +158,6 @@ def reversed_transfers(session: Session, keys: Collection[int]) -> frozenset[int
     return frozenset(key for key in session.scalars(statement) if key is not None)
 
 
-_NOW: Final = bindparam("now", type_=Instant())
-# As it is written in the index: with a parameter no planner could know that the index has it.
-_PENDING: Final = Transfer.status == literal_column("'pending'")
 _last_event: Final = (
     select(func.max(HoldEvent.sequence))
     .where(HoldEvent.transfer_key == Transfer.key)
@@ -169,7 +167,7 @@ _last_event: Final = (
 _HOLDS: Final = select(*_transfers.columns, _last_event.label("last_event"))
 _THESE_HOLDS: Final = _HOLDS.where(among(_transfers.c.key, "keys"))
 _DUE_HOLDS: Final = _HOLDS.where(
-    among(_transfers.c.source_key, "keys"), _PENDING, Transfer.expires_at <= _NOW
+    among(_transfers.c.source_key, "keys"), PENDING, Transfer.expires_at <= NOW
 ).order_by(Transfer.source_key, Transfer.expires_at, Transfer.key)
 
 

@@ -69,7 +69,7 @@ class TransactionOut(ResponseModel):
                 "currency": posted.row["currency"],
                 "balance_after": side.balance_after,
                 "description": posted.row["description"],
-                "counterparty": _counterparty("cash", None, None),
+                "counterparty": counterparty("cash", None, None),
                 "booked_at": posted.row["booked_at"],
                 "value_date": side.value_date,
             }
@@ -87,13 +87,14 @@ def fields_of(row: AnyRow) -> dict[str, Any]:
         "currency": row.currency,
         "balance_after": row.balance_after,
         "description": row.description,
-        "counterparty": _counterparty(row.other_kind, row.other_name, row.other_number),
+        "counterparty": counterparty(row.other_kind, row.other_name, row.other_number),
         "booked_at": row.booked_at,
         "value_date": row.value_date,
     }
 
 
-def _counterparty(kind: str, name: str | None, number: str | None) -> dict[str, str | None]:
+def counterparty(kind: str, name: str | None, number: str | None) -> dict[str, str | None]:
+    """The other side as anybody may see it: of a customer the initials and the last four digits."""
     if kind not in CUSTOMER_KINDS or number is None:
         return {"name": kind, "account_number": None}
     return {"name": _initials(name or ""), "account_number": f"****{number[-4:]}"}

@@ -180,9 +180,21 @@ def _reverse(world: World) -> Ask:
     return _post(f"{TRANSFERS}/{paid.json()['id']}/reverse", world.teller)
 
 
+def _reserve(world: World) -> Ask:
+    return _post(TRANSFERS, world.ada.person, world.ada.payment(world.bob, 7) | {"pending": True})
+
+
+def _act(verb: str, body: dict[str, Any] | None = None) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        held = _reserve(world).send()
+        return _post(f"{TRANSFERS}/{held.json()['id']}/{verb}", world.ada.person, body)
+
+    return ask
+
+
 def _issue_card(world: World) -> Ask:
     # There is a bound to the cards of an account.
-    scratch.execute(world.client.db, "DELETE FROM cards")
+    scratch.execute(world.client.db, "UPDATE cards SET status = 'cancelled', cancel_reason = 'lost'")
     return _post(CARDS, world.ada.person, {"account_id": world.ada.id, "type": "physical"})
 
 
@@ -235,6 +247,11 @@ WRITES: Final = {
     "POST /v1/transactions deposit": Write(_fund("deposit"), batched=True),
     "POST /v1/transactions withdrawal": Write(_fund("withdrawal"), batched=True),
     "POST /v1/transfers": Write(_pay, batched=True),
+    "POST /v1/transfers pending": Write(_reserve, batched=True),
+    "POST /v1/transfers/{transfer_id}/capture all": Write(_act("capture"), batched=True),
+    "POST /v1/transfers/{transfer_id}/capture a part": Write(_act("capture", {"amount": 3}), batched=True),
+    "POST /v1/transfers/{transfer_id}/increment": Write(_act("increment", {"amount": 3}), batched=True),
+    "POST /v1/transfers/{transfer_id}/void": Write(_act("void"), batched=True),
     "POST /v1/transfers/bulk atomic": Write(_bulk(atomic=True), batched=True),
     "POST /v1/transfers/bulk each for itself": Write(_bulk(atomic=False), batched=True),
     "POST /v1/transfers/{transfer_id}/reverse": Write(_reverse, batched=True),

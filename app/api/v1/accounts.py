@@ -137,14 +137,21 @@ async def list_account_transactions(
 
 @router.post("/{account_id}/close", response_model=AccountOut, responses={409: {}, 412: {}})
 async def close_account(
-    account_id: str, request: Request, user: Clerk, key: OptionalKey, bank: Here, versions: IfMatch
+    account_id: str, request: Request, user: Clerk, key: OptionalKey, versions: IfMatch, bank: Here
 ) -> Response:
     """Closes an account for ever: its balance must be 0, nothing on it open, and no card left."""
-    day = dates.today(bank.settings.bank_timezone)
+    act = partial(
+        accounts.close_account,
+        ledger=bank.ledger,
+        caller=user,
+        account_id=account_id,
+        day=dates.today(bank.settings.bank_timezone),
+        versions=versions,
+    )
     return await create_once(
         request,
         key,
-        partial(accounts.close_account, caller=user, account_id=account_id, day=day, versions=versions),
+        act,
         AccountOut.of,
         status=200,
         version=lambda account: account.version,
