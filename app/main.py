@@ -24,6 +24,7 @@ from app.api.state import Bank
 from app.api.v1 import (
     accounts,
     auth,
+    authorizations,
     bulk,
     cards,
     currencies,
@@ -53,6 +54,7 @@ _ROUTERS = (
     accounts.router,
     transactions.router,
     holds.router,
+    authorizations.router,
     auth.router,
     cards.router,
     holders.router,

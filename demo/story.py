@@ -107,11 +107,36 @@ def tell(server: Server) -> None:
     refused = expect(ada.post("/v1/transfers", payment(ada, grace, 500_00, "A piano")), 409)
     console.print(f"Ada wants a piano for {euro(500_00)}: [red]{refused['error']['code']}[/]")
 
+    pay_by_card(ada)
     show_statement(ada)
-    assert (ada.balance(), grace.balance()) == (75_50, 24_50), "the balances are not what they must be"
+    assert (ada.balance(), grace.balance()) == (72_00, 24_50), "the balances are not what they must be"
     console.print(f"[green]{server.bank('verify')}[/]")
     for person in (ada, grace):
         person.http.close()
+
+
+def pay_by_card(person: Person) -> None:
+    """A card that is asked, stopped and captured; its owner plays the network, as they may in a demo."""
+    wanted = {"account_id": person.account["id"], "type": "virtual"}
+    card = expect(person.post("/v1/cards", wanted), 201)
+    console.print(f"{person.name} takes a card; its number ends in {card['last4']} and was told once")
+    path = f"/v1/cards/{card['id']}"
+    coffee = expect(person.post(f"{path}/authorizations", asked(4_50, "Coffee House", "5814")), 201)
+    console.print(f"Coffee for {euro(4_50)}: [green]{coffee['status']}[/], and reserved at once")
+    piano = expect(person.post(f"{path}/authorizations", asked(500_00, "Piano Shop", "5733")), 201)
+    console.print(f"A piano for {euro(500_00)}: [red]{piano['status']}, {piano['decline_reason']}[/]")
+    expect(person.post(f"{path}/freeze", {}), 200)
+    stopped = expect(person.post(f"{path}/authorizations", asked(1_00, "Kiosk", "5994")), 201)
+    console.print(f"She freezes the card; a kiosk asks: [red]{stopped['decline_reason']}[/]")
+    expect(person.post(f"/v1/authorizations/{coffee['id']}/capture", {"amount": 4_50}), 200)
+    expect(person.post(f"{path}/refunds", {"authorization_id": coffee["id"], "amount": 1_00}), 201)
+    console.print(f"The coffee is captured all the same, and {euro(1_00)} of it given back")
+
+
+def asked(amount: int, name: str, mcc: str) -> dict[str, Any]:
+    """What a merchant asks a card for."""
+    merchant = {"name": name, "mcc": mcc, "country": "AT"}
+    return {"amount": amount, "currency": "EUR", "merchant": merchant, "online": False}
 
 
 def show_statement(person: Person) -> None:

@@ -15,7 +15,7 @@ import httpx
 
 from app.core.caller import STAFF_ROLES, Role
 from tests.bank import Customer, customer, keyed, staff, walk_in, with_account
-from tests.cards import issue
+from tests.cards import approved, asked, issue, on
 from tests.client import PASSWORD, ApiClient, Person
 from tests.routes import Route, routes
 from tests.tokens import claims, decoded, header, signed
@@ -52,8 +52,12 @@ class World:
         # What nobody but its owner and the bank's staff may see in a list.
         self.marks = {OWNER: _marks(self.ada), OTHER: _marks(self.bob)}
         self.cards = {whose: issue(self.subject(whose))["id"] for whose in (CUSTOMERS, WALK_INS)}
+        # Not among those that are frozen and limited.
+        self.paying = {whose: issue(self.subject(whose)) for whose in (CUSTOMERS, WALK_INS)}
         self.marks[OWNER].append(self.cards[CUSTOMERS])
-        self.marks[OTHER].append(issue(self.bob)["id"])
+        bobs = issue(self.bob)
+        self.marks[OTHER] += [bobs["id"], approved(self.staff["Network"], bobs, 1)["id"]]
+        self.marks[OWNER].append(self.authorization(CUSTOMERS)["id"])
 
     def ada_again(self) -> Customer:
         return with_account(self.ada.person)
@@ -83,6 +87,10 @@ class World:
         """A transfer by the subject: to Bob, or to somebody whom no caller is."""
         payee = self.bob if whose == PAID else self.walk_in if whose == CUSTOMERS else self.ada
         return str(self.subject(whose).pay(payee, 1, **fields).json()["id"])
+
+    def authorization(self, whose: str) -> dict[str, Any]:
+        """What a card of the subject has approved."""
+        return approved(self.staff["Network"], self.paying[whose], 1)
 
     def new_card(self, whose: str) -> str:
         """A card that may be used up, of an account of its own: there is a bound to the cards of one."""
@@ -157,6 +165,20 @@ def _card(body: dict[str, Any] | None = None) -> Callable[[World, str], Wanted]:
 
 def _last_of_card(world: World, whose: str) -> Wanted:
     return Wanted({"card_id": world.new_card(whose)}, {"reason": "lost"})
+
+
+def _of_paying_card(world: World, whose: str) -> Wanted:
+    return Wanted({"card_id": world.paying[whose]["id"]}, asked(1))
+
+
+def _refund(world: World, whose: str) -> Wanted:
+    made = world.authorization(whose)
+    assert on(world.staff["Network"], made, "capture", amount=1).status_code == 200
+    return Wanted({"card_id": made["card_id"]}, {"authorization_id": made["id"], "amount": 1})
+
+
+def _query_card(world: World, whose: str) -> Wanted:
+    return Wanted(query={} if whose == NOBODYS else {"card_id": world.paying[whose]["id"]})
 
 
 def _new_card(world: World, whose: str) -> Wanted:
@@ -244,10 +266,23 @@ def _of_hold(body: dict[str, Any] | None = None) -> Ask:
     )
 
 
+def _of_authorization(body: dict[str, Any] | None = None) -> Ask:
+    return Ask(
+        lambda world, whose: Wanted({"authorization_id": world.authorization(whose)["id"]}, body), OBJECTS
+    )
+
+
 REQUESTS |= {
     "POST /v1/transfers/{transfer_id}/capture": _of_hold({"final": True}),
     "POST /v1/transfers/{transfer_id}/increment": _of_hold({"amount": 1}),
     "POST /v1/transfers/{transfer_id}/void": _of_hold(),
+    "POST /v1/cards/{card_id}/authorizations": Ask(_of_paying_card, OBJECTS),
+    "POST /v1/cards/{card_id}/refunds": Ask(_refund, OBJECTS),
+    "GET /v1/authorizations": Ask(_query_card, (NOBODYS, *OBJECTS)),
+    "GET /v1/authorizations/{authorization_id}": _of_authorization(),
+    "POST /v1/authorizations/{authorization_id}/capture": _of_authorization({"amount": 1}),
+    "POST /v1/authorizations/{authorization_id}/increment": _of_authorization({"amount": 1}),
+    "POST /v1/authorizations/{authorization_id}/void": _of_authorization(),
 }
 
 

@@ -20,8 +20,11 @@ from app.db.unit_of_work import Database
 from app.ledger.commands import (
     AccountRef,
     AnyAccount,
+    AuthorizeCard,
+    Authorized,
     BankAccount,
     CaptureTransfer,
+    CardAccount,
     Command,
     Held,
     HoldTransfer,
@@ -32,18 +35,22 @@ from app.ledger.commands import (
     Posted,
     PostGroup,
     PostTransfer,
+    RefundPayment,
     ReverseTransfer,
     VoidTransfer,
+    hold_of,
 )
 from app.ledger.policy import Policy
 from app.ledger.posting import Ledger, Outcome
 from app.models import Account, AccountHolder, LoginSession
 from app.models.accounts import AccountKind
+from app.models.cards import CardType
 from app.models.transfers import TransferKind
 from app.repositories.holders import Holders
-from app.services import integrity
+from app.services import cards, integrity
 from app.services.accounts import open_account
 from app.services.auth import create_user
+from app.services.cards import CardPolicy
 
 ORIGIN = Origin("192.0.2.1", "req_1")
 CASH = BankAccount(AccountKind.CASH)
@@ -135,6 +142,22 @@ class Books:
         found: int = self.rows(f"SELECT count(*) FROM {table}")[0][0]
         return found
 
+    def card(self, account: Acct, **settings: Any) -> str:
+        """The id of a new virtual card of the account."""
+
+        def make(session: Session) -> str:
+            policy = CardPolicy("999999", "-", 1000, clock.now().date())
+            issued = cards.issue_card(
+                session, caller=self.teller, account_id=account.id, kind=CardType.VIRTUAL, policy=policy
+            )
+            if settings:
+                cards.limit_card(
+                    session, caller=self.teller, card_id=issued.card.id, changes=settings, versions=None
+                )
+            return str(issued.card.id)
+
+        return self.db.run_write(make)
+
     def balance(self, account: Acct) -> int:
         found: int = self.rows("SELECT balance FROM accounts WHERE key = :key", key=account.key)[0][0]
         return found
@@ -167,6 +190,12 @@ class Books:
         assert isinstance(outcome, Held), told(outcome)
         return outcome
 
+    def answered(self, command: Command) -> Authorized:
+        """Posts one command about a card, which is answered."""
+        (outcome,) = self.post(command)
+        assert isinstance(outcome, Authorized), told(outcome)
+        return outcome
+
     def refused(self, command: Command, code: str, field: str | None = None) -> None:
         """Posts one command, which is refused like this."""
         (outcome,) = self.post(command)
@@ -180,6 +209,8 @@ class Books:
             "transfers": "key",
             "entries": "id",
             "hold_events": "transfer_key, sequence",
+            "authorizations": "key",
+            "card_refunds": "transfer_key",
             "idempotency_keys": "caller, key",
         }
         return {
@@ -294,6 +325,54 @@ def void(caller: Caller, held: Held | str, key: str | None = None) -> VoidTransf
 
 def _id_of(made: Made | str) -> str:
     return made if isinstance(made, str) else str(made.row["id"])
+
+
+def authorize(
+    network: Caller,
+    card_id: str,
+    amount: int = 100,
+    *,
+    currency: str = "EUR",
+    online: bool = False,
+    key: str | None = None,
+    **merchant: str,
+) -> AuthorizeCard:
+    """A question of the card network."""
+    asked = {"name": "Corner Shop", "mcc": "5411", "country": "AT"} | merchant
+    return AuthorizeCard(
+        network,
+        _key(key, "authorize", card_id, amount, currency, online, asked),
+        TransferKind.CARD_PAYMENT,
+        CardAccount(card_id),
+        BankAccount(AccountKind.CARD_SETTLEMENT),
+        amount,
+        currency,
+        asked["name"],
+        None,
+        asked,
+        card_id=card_id,
+        merchant=asked,
+        online=online,
+    )
+
+
+def on_card(
+    network: Caller, authorized: Authorized, verb: str, amount: int = 0, key: str | None = None, **more: Any
+) -> Command:
+    """An act of the network on what a card has approved: capture, increment, void."""
+    hold_id, kind = hold_of(authorized.row["id"]), TransferKind.CARD_PAYMENT
+    unique = _key(key, verb, hold_id, amount, more)
+    if verb == "capture":
+        return CaptureTransfer(network, unique, hold_id, amount, kind=kind, **more)
+    if verb == "increment":
+        return IncrementTransfer(network, unique, hold_id, amount, kind)
+    return VoidTransfer(network, unique, hold_id, kind)
+
+
+def give_back(network: Caller, authorized: Authorized, amount: int, key: str | None = None) -> RefundPayment:
+    """A refund of what was captured of an authorisation."""
+    card_id, asked = authorized.row["card_id"], authorized.row["id"]
+    return RefundPayment(network, _key(key, "refund", card_id, asked, amount), card_id, asked, amount)
 
 
 def reverse(caller: Caller, posted: Made | str, key: str | None = None) -> ReverseTransfer:

@@ -28,8 +28,19 @@ from tests.books import (
     void,
     withdraw,
 )
+from tests.damage_cards import CARD_DAMAGES, pay_by_card
 
-_TABLES: Final = ("accounts", "transfers", "entries", "hold_events", "idempotency_keys", "bulk_chunks")
+_TABLES: Final = (
+    "accounts",
+    "cards",
+    "transfers",
+    "entries",
+    "hold_events",
+    "authorizations",
+    "card_refunds",
+    "idempotency_keys",
+    "bulk_chunks",
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ class History:
     last: str
     payer: str
     grouped: str
+    cards: dict[str, str]
 
     def names(self) -> dict[str, str]:
         """What the statements and findings below call by name."""
@@ -73,6 +85,7 @@ class History:
             "payer": self.payer,
             "grouped": self.grouped,
             "elsewhere": f"/v1/somewhere/{self.paid.row['id']}",
+            **self.cards,
         }
 
 
@@ -103,9 +116,22 @@ def history(db: Database) -> History:
     gone = books.held(hold(ada, one, two, 5, expires_at=clock.now() + timedelta(days=1)))
     books.held(void(ada, gone))
     (part,) = books.rows("SELECT id FROM transfers WHERE pending_key IS NOT NULL")
+    cards = pay_by_card(books, one)
     (last,) = books.rows(f"SELECT id FROM entries {_HIS} ORDER BY sequence DESC LIMIT 1", one=one.id)
     return History(
-        books, one, two, paid, undone, back, reserved, gone, part.id, last.id, ada.id, grouped.row["id"]
+        books,
+        one,
+        two,
+        paid,
+        undone,
+        back,
+        reserved,
+        gone,
+        part.id,
+        last.id,
+        ada.id,
+        grouped.row["id"],
+        cards,
     )
 
 
@@ -248,6 +274,7 @@ DAMAGES: Final[list[tuple[str, set[tuple[str, str]]]]] = [
     ('UPDATE bulk_chunks SET outcomes = \'[{"id": "gone"}]\' WHERE first = 2', {(_OUTCOME, "gone")}),
     ("UPDATE bulk_chunks SET outcomes = '[{}]' WHERE first = 2", {(_OUTCOME, "payer")}),
     ("UPDATE transfers SET initiated_by = '-' WHERE id = :grouped", {(_OUTCOME, "grouped")}),
+    *CARD_DAMAGES,
 ]
 
 
@@ -266,7 +293,7 @@ def drop_guards(db: Database) -> None:
         connection.cursor().execute("PRAGMA ignore_check_constraints = ON")
         connection.cursor().execute("PRAGMA foreign_keys = OFF")
         connection.close()
-        for table in ("entries", "hold_events"):
+        for table in ("entries", "hold_events", "authorizations", "card_refunds"):
             scratch.execute(db, f"DROP TRIGGER {table}_no_update", f"DROP TRIGGER {table}_no_delete")
     else:
         for table in _TABLES:

@@ -1,5 +1,6 @@
 """Filters of lists, as query parameters. Ranges are half-open: `.gte` is in, `.lt` is out."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -139,7 +140,24 @@ async def _card_filter(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A half-open range of instants; None is no bound."""
+
+    begin: datetime | None
+    end: datetime | None
+
+
+async def _created_within(
+    request: Request,
+    created_from: Annotated[Boundary | None, Query(alias="created_at.gte")] = None,
+    created_before: Annotated[Boundary | None, Query(alias="created_at.lt")] = None,
+) -> Within:
+    return Within(_at(request, created_from), _at(request, created_before))
+
+
 AccountsWanted = Annotated[AccountFilter, Depends(_account_filter)]
+CreatedWithin = Annotated[Within, Depends(_created_within)]
 CardsWanted = Annotated[CardFilter, Depends(_card_filter)]
 EntriesWanted = Annotated[EntryFilter, Depends(_entry_filter)]
 TransfersWanted = Annotated[TransferFilter, Depends(_transfer_filter)]

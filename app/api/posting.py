@@ -7,6 +7,7 @@ from app.api.deps import Claim
 from app.api.idempotency import REPLAYED, fingerprint
 from app.api.state import Bank
 from app.ledger.commands import (
+    Authorized,
     GroupPosted,
     Held,
     Key,
@@ -28,7 +29,7 @@ def key_of(request: Request, claim: Claim) -> Key:
 async def make(bank: Bank, command: Single) -> Made:
     """Does what one command asks for, together with whatever else is waiting; raises what is refused."""
     made = await bank.db.write_batched(bank.ledger.post, command)
-    assert isinstance(made, Posted | Held)
+    assert isinstance(made, Posted | Held | Authorized)
     return made
 
 

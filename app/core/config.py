@@ -9,8 +9,6 @@ import enum
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -18,27 +16,29 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     BeforeValidator,
     Field,
-    PlainSerializer,
     SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.core.money import CURRENCIES
+from app.core.setting_types import (
+    OF_FILE,
+    Amounts,
+    FromFile,
+    Networks,
+    Secret,
+    SecretFiles,
+    Secrets,
+    TimeZone,
+    Words,
+    read_secret,
+)
 
 SHORTEST_SECRET = 32
-_OF_FILE: Final = "secret_file"
 # As browsers send it: lower case, no path, no user.
 # An empty value is one that was left out; but these decide whose money it is, and where.
 _NEVER_EMPTY: Final = ("APP_ENV", "DATABASE_URL")
@@ -69,117 +69,17 @@ class LogLevel(enum.StrEnum):
     ERROR = "ERROR"
 
 
+class ForcedPost(enum.StrEnum):
+    """What becomes of a capture that comes too late."""
+
+    REFUSE = "refuse"
+    OVERDRAW = "overdraw"
+
+
 def _is_strong(secret: SecretStr) -> bool:
     """Long enough, and text: bytes of the environment that are not UTF-8 come as lone surrogates."""
     text = secret.get_secret_value()
     return len(text) >= SHORTEST_SECRET and not any("\ud800" <= one <= "\udfff" for one in text)
-
-
-class _FromFile:
-    """Marks a field as a secret that `NAME_FILE` may point to."""
-
-
-@dataclass(frozen=True, slots=True)
-class _SecretFile:
-    """Where a secret is; `is_doubled` when it was also given itself."""
-
-    path: str
-    is_doubled: bool
-
-
-def _read_secret(value: object) -> object:
-    """The content of a secret's file; anything else as it is. Complaints are about `NAME_FILE`."""
-    if not isinstance(value, _SecretFile):
-        return value
-    if value.is_doubled:
-        raise PydanticCustomError(_OF_FILE, "is set beside the variable")
-    try:
-        content = Path(value.path).read_text("utf-8").strip("\r\n")
-    except (OSError, ValueError) as error:
-        reason = {"reason": type(error).__name__}
-        raise PydanticCustomError(_OF_FILE, "cannot be read ({reason})", reason) from None
-    if not content:
-        raise PydanticCustomError(_OF_FILE, "names an empty file")
-    return content
-
-
-def _split(value: object) -> object:
-    """`a, b` -> ["a", "b"], and likewise line by line; the empty text is the empty list."""
-    if isinstance(value, str):
-        return [part.strip() for part in re.split(r"[,\n]", value) if part.strip()]
-    return value
-
-
-def _parse_networks(value: object) -> object:
-    if not isinstance(value, list):
-        return value
-    try:
-        return [ip_network(str(part), strict=False) for part in value]
-    except ValueError:
-        raise ValueError("must be networks such as 10.0.0.0/8, comma-separated") from None
-
-
-def _parse_timezone(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("must be a time zone of the IANA database, such as UTC") from None
-    return value
-
-
-Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
-Networks = Annotated[
-    list[IPv4Network | IPv6Network],
-    NoDecode,
-    BeforeValidator(_parse_networks),
-    BeforeValidator(_split),
-]
-Secret = Annotated[SecretStr, BeforeValidator(_read_secret), _FromFile()]
-Secrets = Annotated[
-    list[SecretStr],
-    NoDecode,
-    BeforeValidator(_split),
-    BeforeValidator(_read_secret),
-    _FromFile(),
-]
-TimeZone = Annotated[ZoneInfo, BeforeValidator(_parse_timezone), PlainSerializer(str)]
-
-
-def _parse_amounts(value: object) -> object:
-    """`EUR:500000,JPY:100000` -> minor units by currency."""
-    if not isinstance(value, list):
-        return value
-    pairs = [part.partition(":") for part in value]
-    if not all(code in CURRENCIES and amount.isascii() and amount.isdigit() for code, _, amount in pairs):
-        raise ValueError("must be minor units by currency such as EUR:500000, comma-separated")
-    return {code: int(amount) for code, _, amount in pairs}
-
-
-Amounts = Annotated[dict[str, int], NoDecode, BeforeValidator(_parse_amounts), BeforeValidator(_split)]
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """Finds `NAME_FILE` for the fields that are secrets, in the environment or else in `.env`."""
-
-    def __init__(self, settings_cls: type[BaseSettings], *layers: PydanticBaseSettingsSource) -> None:
-        super().__init__(settings_cls)
-        self._layers = [layer.env_vars for layer in layers if isinstance(layer, EnvSettingsSource)]
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        if any(isinstance(mark, _FromFile) for mark in field.metadata):
-            for layer in self._layers:
-                path, value = layer.get(f"{field_name}_file"), layer.get(field_name)
-                if path:
-                    return _SecretFile(path, is_doubled=value is not None), field_name, False
-                if value:
-                    break
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        fields = self.settings_cls.model_fields.items()
-        found = {name: self.get_field_value(field, name)[0] for name, field in fields}
-        return {name: value for name, value in found.items() if value is not None}
 
 
 class Settings(BaseSettings):
@@ -188,7 +88,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     app_env: Environment = Field(Environment.DEV, description="dev, test, staging or prod.")
-    database_url: Annotated[str, BeforeValidator(_read_secret), _FromFile()] = Field(
+    database_url: Annotated[str, BeforeValidator(read_secret), FromFile()] = Field(
         "sqlite:///./data/banking.db",
         repr=False,
         description="A SQLite file or a PostgreSQL server.",
@@ -249,6 +149,18 @@ class Settings(BaseSettings):
         description="The most that may leave an account on a day, such as EUR:500000,JPY:100000; "
         "no limit for other currencies.",
     )
+    card_simulation: bool | None = Field(
+        None,
+        description="Whether owners may play the card network with their own cards; when unset, in dev and "
+        "test only.",
+    )
+    card_capture_tolerance: int = Field(
+        20, ge=0, le=100, description="How many percent above an authorisation may be captured."
+    )
+    card_forced_post: ForcedPost = Field(
+        ForcedPost.REFUSE,
+        description="What a capture after the end of its authorisation does: refuse, or overdraw if need be.",
+    )
     hold_days: int = Field(7, ge=1, le=30, description="Life of a hold that is given no end of its own.")
     hash_workers: int = Field(2, ge=1, le=64, description="Threads that hash passwords.")
     read_workers: int = Field(4, ge=1, le=64, description="Threads and connections that read.")
@@ -271,7 +183,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        files = _SecretFiles(settings_cls, env_settings, dotenv_settings)
+        files = SecretFiles(settings_cls, env_settings, dotenv_settings)
         return init_settings, files, env_settings, dotenv_settings
 
     @field_validator("database_url")
@@ -341,6 +253,11 @@ class Settings(BaseSettings):
         return self.self_service_funding
 
     @property
+    def owners_play_network(self) -> bool:
+        """Whether owners may ask their own cards as the network does."""
+        return self.app_env.is_lenient if self.card_simulation is None else self.card_simulation
+
+    @property
     def url(self) -> URL:
         return make_url(self.database_url)
 
@@ -385,7 +302,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _variable(problem: Mapping[str, Any]) -> str:
-    return str(problem["loc"][0]).upper() + ("_FILE" if problem["type"] == _OF_FILE else "")
+    return str(problem["loc"][0]).upper() + ("_FILE" if problem["type"] == OF_FILE else "")
 
 
 def _reason(message: str) -> str:

@@ -2,12 +2,14 @@
 
 import enum
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.money import MAX_AMOUNT
 from app.db.base import Base
+from app.models.transfers import TransferStatus
 
 
 class DeclineReason(enum.StrEnum):
@@ -24,6 +26,29 @@ class DeclineReason(enum.StrEnum):
     COUNTRY_BLOCKED = "country_blocked"
     LIMIT_EXCEEDED = "limit_exceeded"
     INSUFFICIENT_FUNDS = "insufficient_funds"
+
+
+class AuthorizationStatus(enum.StrEnum):
+    """What has become of an authorisation; `approved` as long as some of it is reserved."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+    CAPTURED = "captured"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
+_OF_HOLD: Final = {
+    TransferStatus.PENDING: AuthorizationStatus.APPROVED,
+    TransferStatus.POSTED: AuthorizationStatus.CAPTURED,
+    TransferStatus.VOIDED: AuthorizationStatus.VOIDED,
+    TransferStatus.EXPIRED: AuthorizationStatus.EXPIRED,
+}
+
+
+def status_of(hold: str | None) -> AuthorizationStatus:
+    """The status of an authorisation by that of its hold; a declined one has none."""
+    return AuthorizationStatus.DECLINED if hold is None else _OF_HOLD[TransferStatus(hold)]
 
 
 _REASONS = ", ".join(f"'{reason}'" for reason in DeclineReason)

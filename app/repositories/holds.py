@@ -40,6 +40,7 @@ _PAGE: Final = (
         REMAINING.label("remaining"),
         Transfer.currency,
         Transfer.description,
+        Transfer.details,
         Transfer.created_at,
         Transfer.expires_at,
         _payee.number.label("other_number"),

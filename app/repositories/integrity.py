@@ -241,6 +241,60 @@ CHECKS: Final[Sequence[Check]] = (
             OR t.captured IS NULL AND k.location <> '/v1/transfers/' || t.id)
             AND NOT (k.location IS NULL AND EXISTS (
                 SELECT 1 FROM bulk_chunks c WHERE c.caller = k.caller AND c.key = k.key))
+            AND coalesce(k.location, '') NOT LIKE '/v1/authorizations/%'
+        """,
+    ),
+    Check(
+        "a key of an authorisation names one of its caller's, or an act of theirs on its hold",
+        """
+        SELECT k.location AS what, 0 AS actual, 1 AS expected
+        FROM idempotency_keys k LEFT JOIN authorizations a
+            ON a.id = substr(k.location, length('/v1/authorizations/') + 1, 30)
+        WHERE k.body IS NULL AND k.location LIKE '/v1/authorizations/%' AND (a.key IS NULL
+            OR a.hold_key IS NULL AND (
+                k.location <> '/v1/authorizations/' || a.id OR a.initiated_by <> k.caller)
+            OR a.hold_key IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM hold_events e WHERE e.transfer_key = a.hold_key AND e.actor = k.caller
+                    AND k.location = '/v1/authorizations/' || a.id || '#' || e.sequence))
+        """,
+    ),
+    Check(
+        "an approved authorisation is a card payment's hold on the card's account, of its id and amount",
+        """
+        SELECT a.id AS what, count(h.key) AS actual, 1 AS expected
+        FROM authorizations a JOIN cards c ON c.key = a.card_key
+        LEFT JOIN hold_events e ON e.transfer_key = a.hold_key AND e.sequence = 1 AND e.amount = a.amount
+        LEFT JOIN transfers h ON h.key = e.transfer_key AND h.kind = 'card_payment'
+            AND h.source_key = c.account_key AND h.currency = a.currency
+            AND substr(h.id, 5) = substr(a.id, 5)
+        WHERE a.decline_reason IS NULL GROUP BY a.key, a.id HAVING count(h.key) <> 1
+        """,
+    ),
+    Check(
+        "a hold of a card payment is an authorisation",
+        """
+        SELECT h.id AS what, 0 AS actual, 1 AS expected
+        FROM transfers h LEFT JOIN authorizations a ON a.hold_key = h.key
+        WHERE h.kind = 'card_payment' AND h.captured IS NOT NULL AND a.key IS NULL
+        """,
+    ),
+    Check(
+        "a card refund is of an authorisation, of the same amount, from where its captures went",
+        """
+        SELECT t.id AS what, count(h.key) AS actual, 1 AS expected
+        FROM transfers t LEFT JOIN card_refunds r ON r.transfer_key = t.key AND r.amount = t.amount
+        LEFT JOIN authorizations a ON a.key = r.authorization_key
+        LEFT JOIN transfers h ON h.key = a.hold_key AND h.destination_key = t.source_key
+        WHERE t.kind = 'card_refund' GROUP BY t.key, t.id HAVING count(h.key) <> 1
+        """,
+    ),
+    Check(
+        "no more is given back of an authorisation than was captured",
+        """
+        SELECT a.id AS what, sum(r.amount) AS actual, h.captured AS expected
+        FROM card_refunds r JOIN authorizations a ON a.key = r.authorization_key
+        JOIN transfers h ON h.key = a.hold_key
+        GROUP BY a.key, a.id, h.captured HAVING sum(r.amount) > h.captured
         """,
     ),
     Check(

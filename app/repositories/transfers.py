@@ -246,6 +246,7 @@ _ENTRIES: Final = (
         Transfer.id.label("transfer_id"),
         Transfer.kind,
         Transfer.description,
+        Transfer.details,
         _own.id.label("account_id"),
         _own.owner_id,
         _own.currency,

@@ -8,7 +8,7 @@ from app.db.base import AnyRow
 from app.models.transfers import TransferKind, TransferStatus
 from app.schemas.base import RequestModel, ResponseModel, Time
 from app.schemas.money import Amount, Balance
-from app.schemas.transactions import Counterparty, counterparty
+from app.schemas.transactions import Counterparty, Merchant, counterparty, merchant
 
 
 class CaptureIn(RequestModel):
@@ -36,6 +36,7 @@ class HoldOut(ResponseModel):
     currency: str
     description: str | None
     counterparty: Counterparty
+    merchant: Merchant | None
     created_at: Time
     expires_at: Time
 
@@ -52,6 +53,7 @@ def fields_of(row: AnyRow) -> dict[str, Any]:
         "currency": row.currency,
         "description": row.description,
         "counterparty": counterparty(row.other_kind, row.other_name, row.other_number),
+        "merchant": merchant(row.kind, row.details),
         "created_at": row.created_at,
         "expires_at": row.expires_at,
     }

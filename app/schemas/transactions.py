@@ -1,7 +1,7 @@
 """Transactions (entries of an account), as JSON."""
 
 import enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
 from app.schemas.holders import DateOut
 from app.schemas.money import Amount, Balance, CurrencyCode
 
+_OF_CARDS: Final = frozenset({TransferKind.CARD_PAYMENT, TransferKind.CARD_REFUND})
 Description = Annotated[PlainText, Field(max_length=140)]
 
 
@@ -40,6 +41,14 @@ class Counterparty(ResponseModel):
     account_number: str | None
 
 
+class Merchant(ResponseModel):
+    """Whom a card has paid: a name, a category (ISO 18245) and a country (ISO 3166-1)."""
+
+    name: str
+    mcc: str
+    country: str
+
+
 class TransactionOut(ResponseModel):
     """`amount` is signed: negative went out. `balance_after` is the balance right after it."""
 
@@ -52,6 +61,7 @@ class TransactionOut(ResponseModel):
     balance_after: Balance
     description: str | None
     counterparty: Counterparty
+    merchant: Merchant | None
     booked_at: Time
     value_date: DateOut
 
@@ -70,6 +80,7 @@ class TransactionOut(ResponseModel):
                 "balance_after": side.balance_after,
                 "description": posted.row["description"],
                 "counterparty": counterparty("cash", None, None),
+                "merchant": None,
                 "booked_at": posted.row["booked_at"],
                 "value_date": side.value_date,
             }
@@ -88,9 +99,15 @@ def fields_of(row: AnyRow) -> dict[str, Any]:
         "balance_after": row.balance_after,
         "description": row.description,
         "counterparty": counterparty(row.other_kind, row.other_name, row.other_number),
+        "merchant": merchant(row.kind, row.details),
         "booked_at": row.booked_at,
         "value_date": row.value_date,
     }
+
+
+def merchant(kind: str, details: dict[str, str] | None) -> dict[str, str] | None:
+    """Whom a card has paid, off the details of a payment, of its hold or of a refund."""
+    return details if kind in _OF_CARDS else None
 
 
 def counterparty(kind: str, name: str | None, number: str | None) -> dict[str, str | None]:

@@ -1,7 +1,7 @@
 """Transfers, as JSON."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, StrictBool, ValidationInfo, field_validator
 
@@ -61,6 +61,9 @@ class SourceBalances(ResponseModel):
     available: Balance
 
 
+_OF_SOURCE: Final = ("source_account_id", "external_id", "metadata", "source_balances")
+
+
 class TransferOut(ResponseModel):
     """What the recipient is not told is null: source, balances, external_id and metadata.
 
@@ -89,9 +92,10 @@ class TransferOut(ResponseModel):
     source_balances: SourceBalances | None
 
     @classmethod
-    def of_posting(cls, posted: Made) -> "TransferOut":
+    def of_posting(cls, posted: Made, *, sees_source: bool = True) -> "TransferOut":
         """As its first answer told it, to whoever made it."""
-        return cls.model_validate(fields_of_posting(posted))
+        hidden = () if sees_source else _OF_SOURCE
+        return cls.model_validate(fields_of_posting(posted) | dict.fromkeys(hidden))
 
     @classmethod
     def of_row(cls, row: AnyRow, *, sees_source: bool) -> "TransferOut":

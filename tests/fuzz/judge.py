@@ -38,6 +38,8 @@ _STATE = text(
             "transfers",
             "entries",
             "cards",
+            "authorizations",
+            "hold_events",
             "idempotency_keys",
         )
     )

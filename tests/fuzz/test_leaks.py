@@ -50,6 +50,7 @@ TABLES = (
     "transfers",
     "entries",
     "cards",
+    "authorizations",
     "idempotency_keys",
     "bulk_chunks",
     "audit_log",

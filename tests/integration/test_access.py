@@ -24,6 +24,7 @@ TABLES = {
     "transfers": "key",
     "entries": "id",
     "cards": "key",
+    "authorizations": "key",
     "hold_events": "transfer_key, sequence",
     "idempotency_keys": "caller, key",
 }

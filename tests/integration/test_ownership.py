@@ -10,7 +10,7 @@ import pytest
 
 from app.core.caller import Role
 from tests.bank import Customer, customer, keyed, rows, staff
-from tests.cards import issue
+from tests.cards import approved, issue
 from tests.client import ApiClient, error_of
 from tests.routes import WITHOUT_BODY, Route, routes, valid_bodies
 
@@ -29,7 +29,15 @@ OPEN = {
 UNLISTED = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/docs/assets"}
 # Routes with an id that customers may not call at all.
 STAFF_ONLY = {"POST /v1/transfers/{transfer_id}/reverse"}
-IDS = ("holder_id", "account_id", "card_id", "transfer_id", "transaction_id", "session_id")
+IDS = (
+    "holder_id",
+    "account_id",
+    "authorization_id",
+    "card_id",
+    "transfer_id",
+    "transaction_id",
+    "session_id",
+)
 # Fields of request bodies that name one of the caller's own accounts.
 IDS_IN_BODIES = {"account_id", "source_account_id", "destination_account_id"}
 
@@ -66,12 +74,14 @@ def ids(ada: Customer, bob: Customer) -> dict[str, str]:
     number = {"destination_account_number": savings["number"]}
     transfer = ada.post("/v1/transfers", ada.payment(bob, 10) | number).json()
     entry = ada.person.get("/v1/transactions").json()["data"][0]
+    card = issue(ada)
     return {
         "holder_id": ada.account["account_holder_id"],
         "account_id": ada.id,
         "transfer_id": transfer["id"],
         "transaction_id": entry["id"],
-        "card_id": issue(ada)["id"],
+        "card_id": card["id"],
+        "authorization_id": approved(ada, card, 1)["id"],
         "session_id": ada.person.get("/v1/auth/sessions").json()["data"][0]["id"],
     }
 
@@ -85,6 +95,8 @@ def everything(client: ApiClient) -> list[list[tuple[Any, ...]]]:
         "transfers": "key",
         "entries": "id",
         "cards": "key",
+        "authorizations": "key",
+        "hold_events": "transfer_key, sequence",
         "idempotency_keys": "caller, key",
     }
     tables = [rows(client.db, f"SELECT * FROM {table} ORDER BY {key}") for table, key in orders.items()]

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import httpx
 
+from app.core.caller import Role
 from tests import scratch
 from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, keyed, staff
-from tests.cards import CARDS, issue
+from tests.cards import AUTHORIZATIONS, CARDS, approved, asked, issue
 from tests.client import PASSWORD, ApiClient, Person
 from tests.sweep.books import Effect
 from tests.sweep.faults import Saboteur, prepare
@@ -29,7 +30,7 @@ class World:
         self.client = client
         self.ada = customer(client, "ada", money=10**9)
         self.bob = customer(client, "bob", money=10**9)
-        self.teller = staff(client)
+        self.teller, self.network = staff(client), staff(client, Role.NETWORK)
         self.saboteur = Saboteur(client.db)
 
     @property
@@ -213,6 +214,36 @@ def _limit_card(world: World) -> Ask:
     return _change(world.ada.person, path, {"online": False}, at=f"{path}/limits")
 
 
+def _paying_card(world: World) -> dict[str, Any]:
+    """A card that may pay, and has a limit whose sum is asked for."""
+    card: dict[str, Any] = _on_card("activate")(world).send().json()
+    path, limits = f"{CARDS}/{card['id']}/limits", {"limits": {"per_day": 10**6}}
+    assert world.ada.person.patch(path, json=limits).status_code == 200
+    return card
+
+
+def _ask_card(amount: int) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        path = f"{CARDS}/{_paying_card(world)['id']}/authorizations"
+        return _post(path, world.network, asked(amount))
+
+    return ask
+
+
+def _on_approved(verb: str, body: dict[str, Any] | None = None) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        made = approved(world.network, _paying_card(world), 7)
+        return _post(f"{AUTHORIZATIONS}/{made['id']}/{verb}", world.network, body)
+
+    return ask
+
+
+def _refund(world: World) -> Ask:
+    captured = _on_approved("capture", {"amount": 7})(world).send().json()
+    body = {"authorization_id": captured["id"], "amount": 3}
+    return _post(f"{CARDS}/{captured['card_id']}/refunds", world.network, body)
+
+
 _DEAD: Final = (401, "unauthenticated")
 _STALE: Final = (412, "precondition_failed")
 
@@ -244,6 +275,16 @@ WRITES: Final = {
     "POST /v1/cards/{card_id}/cancel": Write(_on_card("cancel", body={"reason": "lost"})),
     "POST /v1/cards/{card_id}/replace": Write(_on_card("replace"), shown_once=("number",)),
     "PATCH /v1/cards/{card_id}/limits": Write(_limit_card, _STALE),
+    "POST /v1/cards/{card_id}/authorizations yes": Write(_ask_card(7), batched=True),
+    "POST /v1/cards/{card_id}/authorizations no": Write(_ask_card(10**7), batched=True),
+    "POST /v1/authorizations/{authorization_id}/capture": Write(
+        _on_approved("capture", {"amount": 3}), batched=True
+    ),
+    "POST /v1/authorizations/{authorization_id}/increment": Write(
+        _on_approved("increment", {"amount": 3}), batched=True
+    ),
+    "POST /v1/authorizations/{authorization_id}/void": Write(_on_approved("void"), batched=True),
+    "POST /v1/cards/{card_id}/refunds": Write(_refund, batched=True),
     "POST /v1/transactions deposit": Write(_fund("deposit"), batched=True),
     "POST /v1/transactions withdrawal": Write(_fund("withdrawal"), batched=True),
     "POST /v1/transfers": Write(_pay, batched=True),
@@ -260,11 +301,12 @@ WRITES: Final = {
 
 def audited_read(path: str, of: Customer) -> Write:
     """What staff look at leaves a trace; looking again leaves another."""
-    holder = of.account["account_holder_id"]
+    holder, card = of.account["account_holder_id"], issue(of)
     entry = of.person.get(f"/v1/accounts/{of.id}/transactions").json()["data"][0]
     ids = {
         "account_id": of.id,
-        "card_id": issue(of)["id"],
+        "authorization_id": approved(of, card, 1)["id"],
+        "card_id": card["id"],
         "holder_id": holder,
         "transaction_id": entry["id"],
         "transfer_id": entry["transfer_id"],
