@@ -111,7 +111,7 @@ class Judge:
         if verdict == LIMIT:
             verdict = 422 if place.longest and len(value.content) > place.longest else ACCEPTED
         elif verdict == EMPTY:
-            nothing = not value.raw and route.media_type is not None
+            nothing = not value.raw and route.operation.get("requestBody", {}).get("required", False)
             verdict = 422 if nothing or required(route, self.app) else ACCEPTED
         elif value.group == "text_type" and value.raw == "null" and place.nullable:
             verdict = ACCEPTED

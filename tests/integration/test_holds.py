@@ -144,6 +144,14 @@ def test_what_is_no_amount_ends_no_hold(ada: Customer, bob: Customer, verb: str,
     assert money(ada) == (1000, 600, 400)
 
 
+def test_a_body_of_null_is_no_request_for_everything(ada: Customer, bob: Customer) -> None:
+    held = reserve(ada, bob)
+    headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+    path = f"/v1/transfers/{held['id']}/capture"
+    error_of(ada.person.post(path, content="null", headers=headers), 422, "validation_failed")
+    assert money(ada) == (1000, 600, 400)
+
+
 def test_fields_that_do_not_belong_are_refused(ada: Customer, bob: Customer) -> None:
     held = reserve(ada, bob)
     for verb, body, field in (

@@ -9,12 +9,25 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from app.core import clock
 from app.core.caller import Role
 from app.services import integrity
 from tests.bank import TRANSACTIONS, TRANSFERS, keyed, rows, staff
 from tests.client import ApiClient, Person
 from tests.model import words
-from tests.model.words import Answer, Close, Fund, Open, Pay, Request, Reverse
+from tests.model.words import (
+    Answer,
+    Capture,
+    Close,
+    Fund,
+    Increment,
+    Open,
+    Pay,
+    Request,
+    Reserve,
+    Reverse,
+    Void,
+)
 
 ACCOUNTS = "/v1/accounts"
 
@@ -77,13 +90,24 @@ class Service:
             case Pay(source, destination, by, amount, currency):
                 body = {"source_account_id": self._id(source), "amount": amount, "currency": currency}
                 names = self._ids if by == "id" else self._numbers
-                return (
-                    TRANSFERS,
-                    body | {f"destination_account_{by}": names.get(destination, destination)},
-                    "id",
-                )
+                body |= {f"destination_account_{by}": names.get(destination, destination)}
+                if isinstance(request, Reserve):
+                    body |= {"pending": True, "expires_at": request.expires_at}
+                return TRANSFERS, body, "id"
             case Reverse(transfer):
                 return f"{TRANSFERS}/{self._id(transfer)}/reverse", None, "id"
+            case _:
+                # What a capture makes is named when the books are read.
+                return (*self._act_as_http(request), None)
+
+    def _act_as_http(self, request: Capture | Increment | Void) -> tuple[str, dict[str, Any] | None]:
+        path = f"{TRANSFERS}/{self._id(request.hold)}/{type(request).__name__.lower()}"
+        match request:
+            case Capture(_, amount, final):
+                return path, {"amount": amount, "final": final}
+            case Increment(_, amount):
+                return path, {"amount": amount}
+        return path, None
 
     def _spell(self, body: dict[str, Any] | None) -> str | None:
         """Every other time with null left out, in another order and spacing: that is the same request."""
@@ -124,20 +148,30 @@ class Service:
 
     def books(self) -> dict[str, Any]:
         """Everything that has been committed: accounts, movements, lines, and how many keys."""
+        # A hold whose time is over counts nowhere, whether a batch has ended it yet or not.
+        now, due = clock.to_micros(clock.now()), "t.status = 'pending' AND t.expires_at <= :now"
         accounts = rows(
             self._db,
-            "SELECT id, kind, currency, status, balance, held, overdraft_limit, unarranged FROM accounts "
-            "ORDER BY key",
+            "SELECT a.id, a.kind, a.currency, a.status, balance, held - coalesce((SELECT sum(remaining) "
+            f"FROM transfers t WHERE source_key = a.key AND {due}), 0), overdraft_limit, unarranged "
+            "FROM accounts a ORDER BY key",
+            now=now,
         )
         for id_, kind, currency, *_ in accounts:
             if id_ not in self._names and kind not in ("checking", "savings"):
                 self._bind(f"{kind} {currency}", id_)
         movements = rows(
             self._db,
-            "SELECT t.id, t.kind, t.status, s.id, d.id, t.amount, r.id FROM transfers t "
+            f"SELECT t.id, t.kind, CASE WHEN {due} THEN 'expired' ELSE t.status END, s.id, d.id, t.amount, "
+            f"t.captured, CASE WHEN {due} THEN 0 ELSE t.remaining END, r.id, h.id FROM transfers t "
             "JOIN accounts s ON s.key = t.source_key JOIN accounts d ON d.key = t.destination_key "
-            "LEFT JOIN transfers r ON r.key = t.reverses_key ORDER BY t.key",
+            "LEFT JOIN transfers r ON r.key = t.reverses_key LEFT JOIN transfers h ON h.key = t.pending_key "
+            "ORDER BY t.key",
+            now=now,
         )
+        for place, (id_, *_) in enumerate(movements):
+            if id_ not in self._names:
+                self._bind(f"transfer {place}", id_)
         lines = rows(
             self._db,
             "SELECT a.id, t.id, e.amount, e.balance_after FROM entries e "

@@ -30,6 +30,8 @@ class World:
         self.client = client
         self.ada = customer(client, "ada", money=10**9)
         self.bob = customer(client, "bob", money=10**9)
+        # From now on each batch of hers asks which holds are due.
+        self.ada.pay(self.bob, 1, pending=True)
         self.teller, self.network = staff(client), staff(client, Role.NETWORK)
         self.saboteur = Saboteur(client.db)
 
