@@ -21,7 +21,12 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -31,7 +36,7 @@ from app.core.setting_types import (
     FromFile,
     Networks,
     Secret,
-    SecretFiles,
+    SecretFile,
     Secrets,
     TimeZone,
     Words,
@@ -82,10 +87,35 @@ def _is_strong(secret: SecretStr) -> bool:
     return len(text) >= SHORTEST_SECRET and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Finds `NAME_FILE` for the fields that are secrets, in the environment or else in `.env`."""
+
+    def __init__(self, settings_cls: type[BaseSettings], *layers: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._layers = [layer.env_vars for layer in layers if isinstance(layer, EnvSettingsSource)]
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        if any(isinstance(mark, FromFile) for mark in field.metadata):
+            for layer in self._layers:
+                path, value = layer.get(f"{field_name}_file"), layer.get(field_name)
+                if path:
+                    return SecretFile(path, is_doubled=value is not None), field_name, False
+                if value:
+                    break
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields.items()
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields}
+        return {name: value for name, value in found.items() if value is not None}
+
+
 class Settings(BaseSettings):
     """What an operator can choose. `docs/configuration.md` lists the same, checked by a test."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, enable_decoding=False, extra="ignore", frozen=True
+    )
 
     app_env: Environment = Field(Environment.DEV, description="dev, test, staging or prod.")
     database_url: Annotated[str, BeforeValidator(read_secret), FromFile()] = Field(
@@ -183,7 +213,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        files = SecretFiles(settings_cls, env_settings, dotenv_settings)
+        files = _SecretFiles(settings_cls, env_settings, dotenv_settings)
         return init_settings, files, env_settings, dotenv_settings
 
     @field_validator("database_url")

@@ -1,15 +1,14 @@
-"""Kinds of settings: how a text of the environment becomes a value, and where secrets are read from."""
+"""Kinds of settings: how a text of the environment becomes a value."""
 
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, PlainSerializer, SecretStr
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource
 
 from app.core.money import CURRENCIES
 
@@ -22,7 +21,7 @@ class FromFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _SecretFile:
+class SecretFile:
     """Where a secret is; `is_doubled` when it was also given itself."""
 
     path: str
@@ -31,7 +30,7 @@ class _SecretFile:
 
 def read_secret(value: object) -> object:
     """The content of a secret's file; anything else as it is. Complaints are about `NAME_FILE`."""
-    if not isinstance(value, _SecretFile):
+    if not isinstance(value, SecretFile):
         return value
     if value.is_doubled:
         raise PydanticCustomError(OF_FILE, "is set beside the variable")
@@ -70,17 +69,15 @@ def _parse_timezone(value: object) -> object:
     return value
 
 
-Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+Words = Annotated[list[str], BeforeValidator(_split)]
 Networks = Annotated[
     list[IPv4Network | IPv6Network],
-    NoDecode,
     BeforeValidator(_parse_networks),
     BeforeValidator(_split),
 ]
 Secret = Annotated[SecretStr, BeforeValidator(read_secret), FromFile()]
 Secrets = Annotated[
     list[SecretStr],
-    NoDecode,
     BeforeValidator(_split),
     BeforeValidator(read_secret),
     FromFile(),
@@ -98,27 +95,4 @@ def _parse_amounts(value: object) -> object:
     return {code: int(amount) for code, _, amount in pairs}
 
 
-Amounts = Annotated[dict[str, int], NoDecode, BeforeValidator(_parse_amounts), BeforeValidator(_split)]
-
-
-class SecretFiles(PydanticBaseSettingsSource):
-    """Finds `NAME_FILE` for the fields that are secrets, in the environment or else in `.env`."""
-
-    def __init__(self, settings_cls: type[BaseSettings], *layers: PydanticBaseSettingsSource) -> None:
-        super().__init__(settings_cls)
-        self._layers = [layer.env_vars for layer in layers if isinstance(layer, EnvSettingsSource)]
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        if any(isinstance(mark, FromFile) for mark in field.metadata):
-            for layer in self._layers:
-                path, value = layer.get(f"{field_name}_file"), layer.get(field_name)
-                if path:
-                    return _SecretFile(path, is_doubled=value is not None), field_name, False
-                if value:
-                    break
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        fields = self.settings_cls.model_fields.items()
-        found = {name: self.get_field_value(field, name)[0] for name, field in fields}
-        return {name: value for name, value in found.items() if value is not None}
+Amounts = Annotated[dict[str, int], BeforeValidator(_parse_amounts), BeforeValidator(_split)]
