@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.core.config import Settings
 from app.db.unit_of_work import Database
 from tests.bank import Customer, customer, keyed, with_account
-from tests.cards import CARDS, act
+from tests.cards import CARDS, act, approved, authorize, declined, on, refund
 from tests.fuzz.leaks import breaking, disguises, leaked, stored
 from tests.fuzz.remote import Remote
 from tests.record import record
@@ -48,6 +48,10 @@ class Issuer:
     def use(self, of: Customer, card: dict[str, Any]) -> None:
         for action in ("freeze", "unfreeze"):
             assert act(of, card, action).status_code == 200
+        made = approved(of, card, 3)
+        assert on(of, made, "capture", amount=3).status_code == 200
+        assert refund(of, made, 1).status_code == 201
+        declined(authorize(of, card, 10**9), "insufficient_funds")
         limited = of.person.patch(f"{CARDS}/{card['id']}/limits", json={"limits": {"per_day": 5}})
         assert limited.status_code == 200
         self.issue(of, f"{CARDS}/{card['id']}/replace", {"reason": "stolen"})
@@ -98,7 +102,7 @@ def test_the_number_of_no_card_is_anywhere_but_in_its_first_answer(
     ada, issuer = customer(remote), Issuer(remote)
     statuses: list[int] = []
     for _ in range(ACCOUNTS):
-        account = with_account(ada.person)
+        account = with_account(ada.person, money=1000)
         for _ in range(OF_EACH):
             card = issuer.issue(account, body={"account_id": account.id, "type": "virtual"})
             issuer.use(account, card)
