@@ -107,12 +107,32 @@ def tell(server: Server) -> None:
     refused = expect(ada.post("/v1/transfers", payment(ada, grace, 500_00, "A piano")), 409)
     console.print(f"Ada wants a piano for {euro(500_00)}: [red]{refused['error']['code']}[/]")
 
+    reserve_a_table(ada, grace)
     pay_by_card(ada)
     show_statement(ada)
-    assert (ada.balance(), grace.balance()) == (72_00, 24_50), "the balances are not what they must be"
+    assert (ada.balance(), grace.balance()) == (64_00, 32_50), "the balances are not what they must be"
     console.print(f"[green]{server.bank('verify')}[/]")
     for person in (ada, grace):
         person.http.close()
+
+
+def reserve_a_table(guest: Person, host: Person) -> None:
+    """Money that is promised: reserved, captured in part, and the rest let go."""
+    wanted = payment(guest, host, 20_00, "A table for two") | {"pending": True}
+    held = expect(guest.post("/v1/transfers", wanted), 201)
+    path = f"/v1/transfers/{held['id']}"
+    console.print(f"{guest.name} reserves {euro(20_00)} for {host.name}: {left(held)}")
+    expect(host.post(f"{path}/capture", {}), 403)
+    console.print(f"{host.name} cannot take it herself: [red]forbidden[/]")
+    expect(guest.post(f"{path}/capture", {"amount": 8_00}), 200)
+    console.print(f"Dinner is {euro(8_00)}: captured, the rest stays reserved")
+    freed = expect(guest.post(f"{path}/void", {}), 200)
+    console.print(f"Nobody comes for dessert, so the rest is let go: {left(freed)}")
+
+
+def left(told: dict[str, Any]) -> str:
+    """What can be spent after it."""
+    return f"[cyan]{euro(told['source_balances']['available'])}[/] are left to spend"
 
 
 def pay_by_card(person: Person) -> None:

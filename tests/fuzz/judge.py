@@ -113,7 +113,7 @@ class Judge:
         elif verdict == EMPTY:
             nothing = not value.raw and route.operation.get("requestBody", {}).get("required", False)
             verdict = 422 if nothing or required(route, self.app) else ACCEPTED
-        elif value.group == "text_type" and value.raw == "null" and place.nullable:
+        elif value.group in ("text_type", "amount_type") and value.raw == "null" and place.nullable:
             verdict = ACCEPTED
         if verdict == ACCEPTED:
             return success(route)
