@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
@@ -87,14 +87,17 @@ class Histories(RuleBasedStateMachine):
     """One history, of a bank of its own."""
 
     asked = Bundle("asked")
+    everybody: ClassVar = PEOPLE
+    of_ledger: ClassVar[type[Ledger]] = Ledger
+    of_service: ClassVar[type[Service]] = Service
 
     def __init__(self, started: Started, proof: Proof) -> None:
         super().__init__()
         self.proof = proof
         self.real_now = clock.now
-        self.model = Ledger(PEOPLE, LIMITS)
+        self.model = self.of_ledger(self.everybody, LIMITS)
         with ExitStack() as stack:
-            self.service = Service(stack.enter_context(started()), PEOPLE)
+            self.service = self.of_service(stack.enter_context(started()), self.everybody)
             self.stop = stack.pop_all().close
         self.fresh_keys, self.waits = 0, 0
         if proof.is_short:
