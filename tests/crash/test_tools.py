@@ -42,6 +42,27 @@ def test_records_are_held_against_the_logs(stored: list[tuple[str, str]], found:
 @pytest.mark.parametrize(
     ("stored", "found"),
     [
+        ({"aut_1", "aut_2"}, {}),
+        ({"aut_1"}, {"lost": 1}),
+        ({"aut_1", "aut_2", "aut_3"}, {"differences": 1}),
+    ],
+    ids=["all", "one missing", "one that nobody was told of"],
+)
+def test_what_cards_have_answered_is_held_against_the_logs(stored: set[str], found: dict[str, int]) -> None:
+    answers = [
+        httpx.Response(201, json={"id": f"aut_{number}", "status": status})
+        for number, status in ((1, "approved"), (2, "declined"))
+    ]
+    asked = [Act(0, "/v1/cards/crd_1/authorizations", {}, "k", {}, answer) for answer in answers]
+    assert [one.reserves for one in asked] == [True, False]
+    result = Findings()
+    Clients([], done=asked)._compare_answers(result, stored)
+    assert result == Findings(**found)
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
         ((5, 0, 3), {}),
         ((5, 0, 2), {"lost": 1}),
         ((5, 0, 4), {"doubled": 1}),
