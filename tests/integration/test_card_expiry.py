@@ -10,7 +10,7 @@ import pytest
 from app.core import clock
 from app.core.config import Settings
 from tests.bank import Customer, customer
-from tests.cards import CARDS, act, issue, seen
+from tests.cards import CARDS, act, approved, authorize, declined, issue, seen
 from tests.client import ApiClient, error_of, running
 
 STATE = (409, "card_state")
@@ -50,18 +50,20 @@ def listed(of: Customer, status: str) -> list[Any]:
 
 
 def test_a_card_is_good_through_the_last_day_of_its_month(client: ApiClient, time: Clock) -> None:
-    ada = customer(client)
+    ada = customer(client, money=10)
     card, posted = issue(ada), issue(ada, "physical")
     assert (card["expiry_month"], card["expiry_year"]) == (2, 2026)
     time.at = LAST_MOMENT
     ada = again(ada)
     assert seen(ada, card)["status"] == "active"
+    approved(ada, card, 1)
     assert act(ada, card, "freeze").status_code == 200
     error_of(ada.close(), 409, "account_in_use")
     time.at = OVER
     ada = again(ada)
     for one in (card, posted):
         assert seen(ada, one)["status"] == "expired"
+        declined(authorize(ada, one, 1), "card_expired")
         for action in ("activate", "freeze", "unfreeze"):
             error_of(act(ada, one, action), *STATE)
     assert [one["id"] for one in listed(ada, "expired")] == [posted["id"], card["id"]]
