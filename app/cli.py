@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import imports
 from app.api.protocol import BoundedHttp
 from app.core.caller import STAFF_ROLES, Origin, Role
-from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
+from app.core.config import ConfigurationError, Settings, load_settings
 from app.core.errors import BankingError, IdempotencyKeyReused, NotFound
+from app.core.kept_secrets import resolve_card_key, resolve_jwt_secret
 from app.core.logging import configure_logging
 from app.core.security import (
     LONGEST_PASSWORD,
@@ -30,7 +31,8 @@ from app.core.text import normalize_email
 from app.db import migrations
 from app.db.faults import as_unavailable
 from app.db.unit_of_work import Database
-from app.ledger.posting import Ledger, Policy
+from app.ledger.policy import Policy
+from app.ledger.posting import Ledger
 from app.services import auth, health, integrity
 
 # Requests may take this long after SIGTERM; with closing the database, the exit is inside 10 s.
@@ -98,6 +100,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         )
     # Before the first worker starts: where that fails, each would fail for ever.
     resolve_jwt_secret(settings)
+    resolve_card_key(settings)
     configure_logging(settings.log_level)
     uvicorn.run(
         "app.main:app",
@@ -228,7 +231,7 @@ def import_transfers(settings: Settings, file: Path, email: str, name: str | Non
         given = imports.read(file, name)
     except imports.WrongFile as wrong:
         raise click.ClickException(f"{file}: nothing was posted.\n{wrong}") from None
-    address, ledger = _checked_email(email), Ledger(Policy(settings.bank_timezone, settings.daily_limits))
+    address, ledger = _checked_email(email), Ledger(Policy.of(settings))
     outcomes: list[Any] = []
     with closing(Database(settings, beside_service=True)) as db:
         _require_migrated(settings, db)

@@ -22,15 +22,29 @@ from app.api.errors import render
 from app.api.identity import Identities
 from app.api.middleware import Cors, RequestContext
 from app.api.state import Bank
-from app.api.v1 import accounts, auth, bulk, currencies, health, holders, transactions, transfers
-from app.core.config import Settings, load_settings, resolve_jwt_secret
+from app.api.v1 import (
+    accounts,
+    auth,
+    authorizations,
+    bulk,
+    cards,
+    currencies,
+    health,
+    holders,
+    holds,
+    transactions,
+    transfers,
+)
+from app.core.config import Settings, load_settings
 from app.core.errors import BankingError
+from app.core.kept_secrets import resolve_card_key, resolve_jwt_secret
 from app.core.logging import configure_logging
 from app.core.security import PasswordHasher, TokenSigner
 from app.core.throttle import FailureThrottle
 from app.db.session import sqlite_driver, sqlite_has_wal_fault
 from app.db.unit_of_work import Database
-from app.ledger.posting import Ledger, Policy
+from app.ledger.policy import Policy
+from app.ledger.posting import Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +54,10 @@ _ROUTERS = (
     transfers.router,
     accounts.router,
     transactions.router,
+    holds.router,
+    authorizations.router,
     auth.router,
+    cards.router,
     holders.router,
     health.router,
     currencies.router,
@@ -94,8 +111,9 @@ def _assemble(settings: Settings) -> Bank:
         hasher=PasswordHasher(settings.app_env, settings.hash_workers),
         identities=Identities(db, settings.session_cache_seconds),
         login_throttle=FailureThrottle(settings.login_attempts, settings.login_window_seconds),
-        ledger=Ledger(Policy(settings.bank_timezone, settings.daily_limits)),
+        ledger=Ledger(Policy.of(settings)),
         cursor_key=hmac.new(secret.encode(), b"cursor", hashlib.sha256).digest(),
+        card_key=resolve_card_key(settings),
     )
 
 

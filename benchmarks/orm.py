@@ -201,6 +201,10 @@ def _answer(transfer: Transfer, source: Account, destination: Account) -> Transf
         metadata=transfer.details,
         created_at=transfer.created_at,
         booked_at=transfer.booked_at,
+        expires_at=None,
+        captured_amount=None,
+        remaining_amount=None,
+        pending_id=None,
         reverses_id=None,
         reversed_by_id=None,
         source_balances=SourceBalances(

@@ -67,6 +67,7 @@ def _ratios(database: str) -> list[Ratio]:
         Ratio("transfer : ORM transfer", uniform, cell("orm-transfer"), at_least=4),
         Ratio("one hot source : uniform", cell("transfer-hot-source"), uniform, at_least=0.95),
         Ratio("one hot destination : uniform", cell("transfer-hot-destination"), uniform, at_least=0.95),
+        Ratio("authorisation : transfer", cell("authorize"), uniform, at_least=0.8),
         Ratio("balance : no-database GET", cell("balance"), NOTHING_READ, at_least=0.75),
     ]
     if database == POSTGRESQL:

@@ -55,6 +55,7 @@ def environment(database_url: str) -> dict[str, str]:
         "APP_ENV": "dev",
         "DATABASE_URL": database_url,
         "JWT_SECRET": _SECRET,
+        "CARD_KEY": f"{_SECRET}, for cards",
         "ACCESS_TOKEN_MINUTES": "1440",
         "PYTHONPATH": str(ROOT),
     }

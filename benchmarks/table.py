@@ -42,6 +42,7 @@ _TRANSFERS: Final[dict[str, Callable[[Workloads], Iterator[Request]]]] = {
     "transfer-hot-destination": lambda made: made.transfers("hot destination"),
     "transfer-refusals": lambda made: made.refusals(0.2),
     "transfer-replays": lambda made: made.replays(0.1),
+    "authorize": lambda made: made.authorizations(),
 }
 
 

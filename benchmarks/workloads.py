@@ -8,7 +8,7 @@ from typing import Final
 
 from benchmarks import figures
 from benchmarks.load import Request
-from benchmarks.world import WITH_PAGES, Account, World, http, transfer_body
+from benchmarks.world import CURRENCY, WITH_PAGES, Account, World, http, transfer_body
 
 PAIRS: Final = ("uniform", "zipf", "hot source", "hot destination")
 # So far back that the first answer has been sent, with any number of clients we use.
@@ -37,6 +37,15 @@ class Workloads:
         """One transfer that must succeed."""
         data = self._post(path, source, destination, amount)
         return Request(data, "transfer", b"201", b'"status":"posted"')
+
+    def authorizations(self) -> Iterator[Request]:
+        """Questions to cards of random accounts, by their owners as the network; all are approved."""
+        merchant = {"name": "Corner Shop", "mcc": "5411", "country": "AT"}
+        body = {"amount": 1, "currency": CURRENCY, "merchant": merchant, "online": False}
+        for account in self._uniform():
+            path = f"/v1/cards/{account.card}/authorizations"
+            data = http("POST", path, self._headers(account), body)
+            yield Request(data, "authorize", b"201", b'"status":"approved"')
 
     def refusals(self, share: float) -> Iterator[Request]:
         """Uniform transfers, of which a share is of more money than there is."""

@@ -24,11 +24,12 @@ _PATIENCE: Final = 600.0
 
 @dataclass(frozen=True)
 class Account:
-    """A customer's account, and which of the owners has it."""
+    """A customer's account, which of the owners has it, and a card of it."""
 
     id: str
     number: str
     owner: int
+    card: str
 
 
 @dataclass
@@ -65,7 +66,8 @@ def populate(port: int, accounts: int = ACCOUNTS) -> World:
         world.tokens.append(token)
         for _ in range(accounts // OWNERS):
             made = _ask(connection, "/v1/accounts", {"type": "checking", "currency": CURRENCY}, token)
-            world.accounts.append(Account(made["id"], made["number"], owner))
+            card = _ask(connection, "/v1/cards", {"account_id": made["id"], "type": "virtual"}, token)
+            world.accounts.append(Account(made["id"], made["number"], owner, card["id"]))
     connection.close()
     _send(port, _deposits(world))
     _send(port, _pages(world))

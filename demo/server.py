@@ -51,6 +51,7 @@ def running_server() -> Iterator[Server]:
             **{name: value for name, value in os.environ.items() if name == "DATABASE_URL"},
             "APP_ENV": "dev",
             "JWT_SECRET": secrets.token_urlsafe(32),
+            "CARD_KEY": secrets.token_urlsafe(32),
             "LOG_LEVEL": "WARNING",
         }
         port = _free_port()

@@ -107,11 +107,56 @@ def tell(server: Server) -> None:
     refused = expect(ada.post("/v1/transfers", payment(ada, grace, 500_00, "A piano")), 409)
     console.print(f"Ada wants a piano for {euro(500_00)}: [red]{refused['error']['code']}[/]")
 
+    reserve_a_table(ada, grace)
+    pay_by_card(ada)
     show_statement(ada)
-    assert (ada.balance(), grace.balance()) == (75_50, 24_50), "the balances are not what they must be"
+    assert (ada.balance(), grace.balance()) == (64_00, 32_50), "the balances are not what they must be"
     console.print(f"[green]{server.bank('verify')}[/]")
     for person in (ada, grace):
         person.http.close()
+
+
+def reserve_a_table(guest: Person, host: Person) -> None:
+    """Money that is promised: reserved, captured in part, and the rest let go."""
+    wanted = payment(guest, host, 20_00, "A table for two") | {"pending": True}
+    held = expect(guest.post("/v1/transfers", wanted), 201)
+    path = f"/v1/transfers/{held['id']}"
+    console.print(f"{guest.name} reserves {euro(20_00)} for {host.name}: {left(held)}")
+    expect(host.post(f"{path}/capture", {}), 403)
+    console.print(f"{host.name} cannot take it herself: [red]forbidden[/]")
+    expect(guest.post(f"{path}/capture", {"amount": 8_00}), 200)
+    console.print(f"Dinner is {euro(8_00)}: captured, the rest stays reserved")
+    freed = expect(guest.post(f"{path}/void", {}), 200)
+    console.print(f"Nobody comes for dessert, so the rest is let go: {left(freed)}")
+
+
+def left(told: dict[str, Any]) -> str:
+    """What can be spent after it."""
+    return f"[cyan]{euro(told['source_balances']['available'])}[/] are left to spend"
+
+
+def pay_by_card(person: Person) -> None:
+    """A card that is asked, stopped and captured; its owner plays the network, as they may in a demo."""
+    wanted = {"account_id": person.account["id"], "type": "virtual"}
+    card = expect(person.post("/v1/cards", wanted), 201)
+    console.print(f"{person.name} takes a card; its number ends in {card['last4']} and was told once")
+    path = f"/v1/cards/{card['id']}"
+    coffee = expect(person.post(f"{path}/authorizations", asked(4_50, "Coffee House", "5814")), 201)
+    console.print(f"Coffee for {euro(4_50)}: [green]{coffee['status']}[/], and reserved at once")
+    piano = expect(person.post(f"{path}/authorizations", asked(500_00, "Piano Shop", "5733")), 201)
+    console.print(f"A piano for {euro(500_00)}: [red]{piano['status']}, {piano['decline_reason']}[/]")
+    expect(person.post(f"{path}/freeze", {}), 200)
+    stopped = expect(person.post(f"{path}/authorizations", asked(1_00, "Kiosk", "5994")), 201)
+    console.print(f"She freezes the card; a kiosk asks: [red]{stopped['decline_reason']}[/]")
+    expect(person.post(f"/v1/authorizations/{coffee['id']}/capture", {"amount": 4_50}), 200)
+    expect(person.post(f"{path}/refunds", {"authorization_id": coffee["id"], "amount": 1_00}), 201)
+    console.print(f"The coffee is captured all the same, and {euro(1_00)} of it given back")
+
+
+def asked(amount: int, name: str, mcc: str) -> dict[str, Any]:
+    """What a merchant asks a card for."""
+    merchant = {"name": name, "mcc": mcc, "country": "AT"}
+    return {"amount": amount, "currency": "EUR", "merchant": merchant, "online": False}
 
 
 def show_statement(person: Person) -> None:

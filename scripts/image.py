@@ -203,7 +203,11 @@ def check_files(files: Path) -> None:
     require(inside == expected, f"only what runs is in /app, but {sorted(inside ^ expected)}")
     require(not any((files / "app/data").iterdir()), "an empty folder of data")
     mine = [path for top in ("app", "opt") for path in (files / top).rglob("*")]
-    private = [path for path in mine if path.name in {".env", "jwt_secret"} or path.suffix in {".key", ".db"}]
+    private = [
+        path
+        for path in mine
+        if path.name in {".env", "jwt_secret", "card_key"} or path.suffix in {".key", ".db"}
+    ]
     require(not private, f"no secret and no data, but {private}")
     owned = [path for path in mine if path.lstat().st_uid and path != files / "app/data"]
     require(not owned, f"the service cannot change its own code, but {owned[:3]}")
@@ -302,7 +306,10 @@ def check_process(server: int) -> None:
 def check_data(data: Path) -> None:
     """Nobody else on the machine can read the data."""
     files = {path.name: path.stat() for path in data.iterdir()}
-    require({"banking.db", "jwt_secret"} <= set(files), f"data and secret are in the volume: {sorted(files)}")
+    require(
+        {"banking.db", "jwt_secret", "card_key"} <= set(files),
+        f"data and secrets are in the volume: {sorted(files)}",
+    )
     require(data.stat().st_mode & 0o777 == 0o700, "the folder of data has mode 0700")
     open_files = [name for name, status in files.items() if status.st_mode & 0o777 != 0o600]
     require(not open_files, f"every file in it has mode 0600, but {open_files}")

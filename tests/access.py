@@ -15,6 +15,7 @@ import httpx
 
 from app.core.caller import STAFF_ROLES, Role
 from tests.bank import Customer, customer, keyed, staff, walk_in, with_account
+from tests.cards import approved, asked, issue, on
 from tests.client import PASSWORD, ApiClient, Person
 from tests.routes import Route, routes
 from tests.tokens import claims, decoded, header, signed
@@ -50,6 +51,13 @@ class World:
         self.numbers = itertools.count()
         # What nobody but its owner and the bank's staff may see in a list.
         self.marks = {OWNER: _marks(self.ada), OTHER: _marks(self.bob)}
+        self.cards = {whose: issue(self.subject(whose))["id"] for whose in (CUSTOMERS, WALK_INS)}
+        # Not among those that are frozen and limited.
+        self.paying = {whose: issue(self.subject(whose)) for whose in (CUSTOMERS, WALK_INS)}
+        self.marks[OWNER].append(self.cards[CUSTOMERS])
+        bobs = issue(self.bob)
+        self.marks[OTHER] += [bobs["id"], approved(self.staff["Network"], bobs, 1)["id"]]
+        self.marks[OWNER].append(self.authorization(CUSTOMERS)["id"])
 
     def ada_again(self) -> Customer:
         return with_account(self.ada.person)
@@ -75,10 +83,20 @@ class World:
         wanted = {"type": "savings", "currency": "EUR", "account_holder_id": _holder(self.walk_in)}
         return str(self.staff["Teller"].post("/v1/accounts", json=wanted).json()["id"])
 
-    def transfer(self, whose: str) -> str:
+    def transfer(self, whose: str, **fields: Any) -> str:
         """A transfer by the subject: to Bob, or to somebody whom no caller is."""
         payee = self.bob if whose == PAID else self.walk_in if whose == CUSTOMERS else self.ada
-        return str(self.subject(whose).pay(payee, 1).json()["id"])
+        return str(self.subject(whose).pay(payee, 1, **fields).json()["id"])
+
+    def authorization(self, whose: str) -> dict[str, Any]:
+        """What a card of the subject has approved."""
+        return approved(self.staff["Network"], self.paying[whose], 1)
+
+    def new_card(self, whose: str) -> str:
+        """A card that may be used up, of an account of its own: there is a bound to the cards of one."""
+        subject = self.subject(whose)
+        account = subject.account | {"id": self.empty_account(whose)}
+        return str(issue(replace(subject, account=account))["id"])
 
 
 def _holder(of: Customer) -> str:
@@ -141,6 +159,32 @@ def _entry(world: World, whose: str) -> Wanted:
     return Wanted({"transaction_id": paid_in.json()["id"]})
 
 
+def _card(body: dict[str, Any] | None = None) -> Callable[[World, str], Wanted]:
+    return lambda world, whose: Wanted({"card_id": world.cards[whose]}, body)
+
+
+def _last_of_card(world: World, whose: str) -> Wanted:
+    return Wanted({"card_id": world.new_card(whose)}, {"reason": "lost"})
+
+
+def _of_paying_card(world: World, whose: str) -> Wanted:
+    return Wanted({"card_id": world.paying[whose]["id"]}, asked(1))
+
+
+def _refund(world: World, whose: str) -> Wanted:
+    made = world.authorization(whose)
+    assert on(world.staff["Network"], made, "capture", amount=1).status_code == 200
+    return Wanted({"card_id": made["card_id"]}, {"authorization_id": made["id"], "amount": 1})
+
+
+def _query_card(world: World, whose: str) -> Wanted:
+    return Wanted(query={} if whose == NOBODYS else {"card_id": world.paying[whose]["id"]})
+
+
+def _new_card(world: World, whose: str) -> Wanted:
+    return Wanted(body={"account_id": world.empty_account(whose), "type": "virtual"})
+
+
 OBJECTS = (CUSTOMERS, WALK_INS)
 REQUESTS: dict[str, Ask] = {
     "GET /v1/health": Ask(_nothing),
@@ -180,6 +224,7 @@ REQUESTS: dict[str, Ask] = {
     "PATCH /v1/accounts/{account_id}": Ask(_of_account({"nickname": "x"}), OBJECTS),
     "GET /v1/accounts/{account_id}/balance": Ask(_of_account(), OBJECTS),
     "GET /v1/accounts/{account_id}/transactions": Ask(_of_account(), OBJECTS),
+    "GET /v1/accounts/{account_id}/holds": Ask(_of_account(), OBJECTS),
     "POST /v1/accounts/{account_id}/close": Ask(
         lambda world, whose: Wanted({"account_id": world.empty_account(whose)}), OBJECTS
     ),
@@ -195,6 +240,15 @@ REQUESTS: dict[str, Ask] = {
         ),
         OBJECTS,
     ),
+    "POST /v1/cards": Ask(_new_card, OBJECTS),
+    "GET /v1/cards": Ask(_query_account, (NOBODYS, *OBJECTS)),
+    "GET /v1/cards/{card_id}": Ask(_card(), OBJECTS),
+    "POST /v1/cards/{card_id}/activate": Ask(_card(), OBJECTS),
+    "POST /v1/cards/{card_id}/freeze": Ask(_card(), OBJECTS),
+    "POST /v1/cards/{card_id}/unfreeze": Ask(_card(), OBJECTS),
+    "POST /v1/cards/{card_id}/cancel": Ask(_last_of_card, OBJECTS),
+    "POST /v1/cards/{card_id}/replace": Ask(_last_of_card, OBJECTS),
+    "PATCH /v1/cards/{card_id}/limits": Ask(_card({"online": False}), OBJECTS),
     "GET /v1/transfers": Ask(_query_account, (NOBODYS, *OBJECTS)),
     "GET /v1/transfers/{transfer_id}": Ask(
         lambda world, whose: Wanted({"transfer_id": world.transfer(whose)}), (CUSTOMERS, PAID, WALK_INS)
@@ -202,6 +256,33 @@ REQUESTS: dict[str, Ask] = {
     "POST /v1/transfers/{transfer_id}/reverse": Ask(
         lambda world, whose: Wanted({"transfer_id": world.transfer(whose)}), (CUSTOMERS, PAID, WALK_INS)
     ),
+}
+
+
+def _of_hold(body: dict[str, Any] | None = None) -> Ask:
+    return Ask(
+        lambda world, whose: Wanted({"transfer_id": world.transfer(whose, pending=True)}, body),
+        (CUSTOMERS, PAID, WALK_INS),
+    )
+
+
+def _of_authorization(body: dict[str, Any] | None = None) -> Ask:
+    return Ask(
+        lambda world, whose: Wanted({"authorization_id": world.authorization(whose)["id"]}, body), OBJECTS
+    )
+
+
+REQUESTS |= {
+    "POST /v1/transfers/{transfer_id}/capture": _of_hold({"final": True}),
+    "POST /v1/transfers/{transfer_id}/increment": _of_hold({"amount": 1}),
+    "POST /v1/transfers/{transfer_id}/void": _of_hold(),
+    "POST /v1/cards/{card_id}/authorizations": Ask(_of_paying_card, OBJECTS),
+    "POST /v1/cards/{card_id}/refunds": Ask(_refund, OBJECTS),
+    "GET /v1/authorizations": Ask(_query_card, (NOBODYS, *OBJECTS)),
+    "GET /v1/authorizations/{authorization_id}": _of_authorization(),
+    "POST /v1/authorizations/{authorization_id}/capture": _of_authorization({"amount": 1}),
+    "POST /v1/authorizations/{authorization_id}/increment": _of_authorization({"amount": 1}),
+    "POST /v1/authorizations/{authorization_id}/void": _of_authorization(),
 }
 
 

@@ -20,23 +20,37 @@ from app.db.unit_of_work import Database
 from app.ledger.commands import (
     AccountRef,
     AnyAccount,
+    AuthorizeCard,
+    Authorized,
     BankAccount,
+    CaptureTransfer,
+    CardAccount,
     Command,
+    Held,
+    HoldTransfer,
+    IncrementTransfer,
     Key,
+    Made,
     OwnAccount,
     Posted,
     PostGroup,
     PostTransfer,
+    RefundPayment,
     ReverseTransfer,
+    VoidTransfer,
+    hold_of,
 )
-from app.ledger.posting import Ledger, Outcome, Policy
+from app.ledger.policy import Policy
+from app.ledger.posting import Ledger, Outcome
 from app.models import Account, AccountHolder, LoginSession
 from app.models.accounts import AccountKind
+from app.models.cards import CardType
 from app.models.transfers import TransferKind
 from app.repositories.holders import Holders
-from app.services import integrity
+from app.services import cards, integrity
 from app.services.accounts import open_account
 from app.services.auth import create_user
+from app.services.cards import CardPolicy
 
 ORIGIN = Origin("192.0.2.1", "req_1")
 CASH = BankAccount(AccountKind.CASH)
@@ -128,6 +142,22 @@ class Books:
         found: int = self.rows(f"SELECT count(*) FROM {table}")[0][0]
         return found
 
+    def card(self, account: Acct, **settings: Any) -> str:
+        """The id of a new virtual card of the account."""
+
+        def make(session: Session) -> str:
+            policy = CardPolicy("999999", "-", 1000, clock.now().date())
+            issued = cards.issue_card(
+                session, caller=self.teller, account_id=account.id, kind=CardType.VIRTUAL, policy=policy
+            )
+            if settings:
+                cards.limit_card(
+                    session, caller=self.teller, card_id=issued.card.id, changes=settings, versions=None
+                )
+            return str(issued.card.id)
+
+        return self.db.run_write(make)
+
     def balance(self, account: Acct) -> int:
         found: int = self.rows("SELECT balance FROM accounts WHERE key = :key", key=account.key)[0][0]
         return found
@@ -154,6 +184,18 @@ class Books:
         assert isinstance(outcome, Posted), told(outcome)
         return outcome
 
+    def held(self, command: Command) -> Held:
+        """Posts one command about a hold, which succeeds."""
+        (outcome,) = self.post(command)
+        assert isinstance(outcome, Held), told(outcome)
+        return outcome
+
+    def answered(self, command: Command) -> Authorized:
+        """Posts one command about a card, which is answered."""
+        (outcome,) = self.post(command)
+        assert isinstance(outcome, Authorized), told(outcome)
+        return outcome
+
     def refused(self, command: Command, code: str, field: str | None = None) -> None:
         """Posts one command, which is refused like this."""
         (outcome,) = self.post(command)
@@ -162,7 +204,15 @@ class Books:
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything that a posting may touch; the audit log only counts."""
-        orders = {"accounts": "key", "transfers": "key", "entries": "id", "idempotency_keys": "caller, key"}
+        orders = {
+            "accounts": "key",
+            "transfers": "key",
+            "entries": "id",
+            "hold_events": "transfer_key, sequence",
+            "authorizations": "key",
+            "card_refunds": "transfer_key",
+            "idempotency_keys": "caller, key",
+        }
         return {
             table: [tuple(row) for row in self.rows(f"SELECT * FROM {table} ORDER BY {order}")]
             for table, order in orders.items()
@@ -241,9 +291,92 @@ def bulk(
     return PostGroup(caller, _key(key, "bulk", caller.id, atomic), first, transfers, atomic)
 
 
-def reverse(caller: Caller, posted: Posted | str, key: str | None = None) -> ReverseTransfer:
-    transfer_id = posted if isinstance(posted, str) else posted.row["id"]
-    return ReverseTransfer(caller, _key(key, "reverse", transfer_id), transfer_id)
+def hold(
+    caller: Caller,
+    source: Acct,
+    destination: Acct,
+    amount: int = 100,
+    *,
+    currency: str = "EUR",
+    key: str | None = None,
+    **more: Any,
+) -> HoldTransfer:
+    """A hold on an account of one's own, for anybody's."""
+    unique = _key(key, "hold", source, destination, amount, currency, more)
+    sides = (source.own, destination.any)
+    return HoldTransfer(caller, unique, TransferKind.TRANSFER, *sides, amount, currency, **more)
+
+
+def capture(
+    caller: Caller, held: Held | str, amount: int | None = None, *, key: str | None = None, **more: Any
+) -> CaptureTransfer:
+    unique = _key(key, "capture", _id_of(held), amount, more)
+    return CaptureTransfer(caller, unique, _id_of(held), amount, **more)
+
+
+def increment(caller: Caller, held: Held | str, amount: int, key: str | None = None) -> IncrementTransfer:
+    unique = _key(key, "increment", _id_of(held), amount)
+    return IncrementTransfer(caller, unique, _id_of(held), amount)
+
+
+def void(caller: Caller, held: Held | str, key: str | None = None) -> VoidTransfer:
+    return VoidTransfer(caller, _key(key, "void", _id_of(held)), _id_of(held))
+
+
+def _id_of(made: Made | str) -> str:
+    return made if isinstance(made, str) else str(made.row["id"])
+
+
+def authorize(
+    network: Caller,
+    card_id: str,
+    amount: int = 100,
+    *,
+    currency: str = "EUR",
+    online: bool = False,
+    key: str | None = None,
+    **merchant: str,
+) -> AuthorizeCard:
+    """A question of the card network."""
+    asked = {"name": "Corner Shop", "mcc": "5411", "country": "AT"} | merchant
+    return AuthorizeCard(
+        network,
+        _key(key, "authorize", card_id, amount, currency, online, asked),
+        TransferKind.CARD_PAYMENT,
+        CardAccount(card_id),
+        BankAccount(AccountKind.CARD_SETTLEMENT),
+        amount,
+        currency,
+        asked["name"],
+        None,
+        asked,
+        card_id=card_id,
+        merchant=asked,
+        online=online,
+    )
+
+
+def on_card(
+    network: Caller, authorized: Authorized, verb: str, amount: int = 0, key: str | None = None, **more: Any
+) -> Command:
+    """An act of the network on what a card has approved: capture, increment, void."""
+    hold_id, kind = hold_of(authorized.row["id"]), TransferKind.CARD_PAYMENT
+    unique = _key(key, verb, hold_id, amount, more)
+    if verb == "capture":
+        return CaptureTransfer(network, unique, hold_id, amount, kind=kind, **more)
+    if verb == "increment":
+        return IncrementTransfer(network, unique, hold_id, amount, kind)
+    return VoidTransfer(network, unique, hold_id, kind)
+
+
+def give_back(network: Caller, authorized: Authorized, amount: int, key: str | None = None) -> RefundPayment:
+    """A refund of what was captured of an authorisation."""
+    card_id, asked = authorized.row["card_id"], authorized.row["id"]
+    return RefundPayment(network, _key(key, "refund", card_id, asked, amount), card_id, asked, amount)
+
+
+def reverse(caller: Caller, posted: Made | str, key: str | None = None) -> ReverseTransfer:
+    return ReverseTransfer(caller, _key(key, "reverse", _id_of(posted)), _id_of(posted))
 
 
 def set_clock(monkeypatch: pytest.MonkeyPatch, instant: str, *, keep_ids: bool = False) -> None:

@@ -28,6 +28,7 @@ from tests.client import ApiClient, running
 isolation.apply()
 
 SECRET = "a secret of the tests, long enough"
+CARD_KEY = "a key for the cards of the tests, long enough"
 BACKENDS = ("sqlite", "postgresql")
 _numbers = itertools.count()
 
@@ -53,7 +54,13 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 
 def settings_for(database_url: str, **overrides: Any) -> Settings:
     """Settings of a test: nothing from the environment, a cheap password hash."""
-    values = {"app_env": "test", "jwt_secret": SECRET, "database_url": database_url, **overrides}
+    values = {
+        "app_env": "test",
+        "jwt_secret": SECRET,
+        "card_key": CARD_KEY,
+        "database_url": database_url,
+        **overrides,
+    }
     return Settings(_env_file=None, **values)
 
 

@@ -4,24 +4,48 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
-from app.core import ids
+from app.core import clock
 from app.db.base import Base
 from app.db.unit_of_work import Database
-from app.ledger.commands import GroupPosted, Posted
+from app.ledger.commands import GroupPosted, Held, Posted
 from tests import scratch
-from tests.books import Acct, Books, bulk, deposit, pay, reverse, withdraw
+from tests.books import (
+    Acct,
+    Books,
+    bulk,
+    capture,
+    deposit,
+    hold,
+    increment,
+    pay,
+    reverse,
+    void,
+    withdraw,
+)
+from tests.damage_cards import CARD_DAMAGES, pay_by_card
 
-_TABLES: Final = ("accounts", "transfers", "entries", "idempotency_keys", "bulk_chunks")
+_TABLES: Final = (
+    "accounts",
+    "cards",
+    "transfers",
+    "entries",
+    "hold_events",
+    "authorizations",
+    "card_refunds",
+    "idempotency_keys",
+    "bulk_chunks",
+)
 
 
 @dataclass(frozen=True)
 class History:
-    """What has happened on two accounts, with all kinds of movements, refusals and an open hold."""
+    """What has happened on two accounts: all kinds of movements and refusals, holds open and ended."""
 
     books: Books
     one: Acct
@@ -29,10 +53,13 @@ class History:
     paid: Posted
     undone: Posted
     back: Posted
-    reserved: str
+    reserved: Held
+    gone: Held
+    part: str
     last: str
     payer: str
     grouped: str
+    cards: dict[str, str]
 
     def names(self) -> dict[str, str]:
         """What the statements and findings below call by name."""
@@ -46,11 +73,19 @@ class History:
             "undoes": self.undone.row["reverses_key"],
             "back": self.back.row["id"],
             "back_in": self.back.sides[1].entry_id,
-            "reserved": self.reserved,
+            "reserved": self.reserved.row["id"],
+            "let_go": self.gone.row["id"],
+            "part": self.part,
+            "acted": f"/v1/transfers/{self.reserved.row['id']}#2",
+            "gone_made": f"/v1/transfers/{self.gone.row['id']}#1",
+            "gone_void": f"/v1/transfers/{self.gone.row['id']}#2",
+            "raised": f"/v1/transfers/{self.reserved.row['id']}#3",
+            "never": f"/v1/transfers/{self.reserved.row['id']}#9",
             "last": self.last,
             "payer": self.payer,
             "grouped": self.grouped,
             "elsewhere": f"/v1/somewhere/{self.paid.row['id']}",
+            **self.cards,
         }
 
 
@@ -76,18 +111,28 @@ def history(db: Database) -> History:
     assert isinstance(group, GroupPosted)
     grouped = group.outcomes[0]
     assert isinstance(grouped, Posted)
-    reserved = ids.new_id(ids.TRANSFER)
-    books.run(
-        "INSERT INTO transfers (key, id, kind, status, source_key, destination_key, amount, currency, "
-        "initiated_by, created_at, remaining, source_balance, source_held, source_available) "
-        "VALUES (7, :id, 'card_payment', 'pending', :source, :to, 40, 'EUR', '-', 1, 30, 0, 0, 0)",
-        id=reserved,
-        source=one.key,
-        to=two.key,
+    reserved = books.held(hold(ada, one, two, 30))
+    books.post(capture(ada, reserved, 10), increment(ada, reserved, 20))
+    gone = books.held(hold(ada, one, two, 5, expires_at=clock.now() + timedelta(days=1)))
+    books.held(void(ada, gone))
+    (part,) = books.rows("SELECT id FROM transfers WHERE pending_key IS NOT NULL")
+    cards = pay_by_card(books, one)
+    (last,) = books.rows(f"SELECT id FROM entries {_HIS} ORDER BY sequence DESC LIMIT 1", one=one.id)
+    return History(
+        books,
+        one,
+        two,
+        paid,
+        undone,
+        back,
+        reserved,
+        gone,
+        part.id,
+        last.id,
+        ada.id,
+        grouped.row["id"],
+        cards,
     )
-    books.set(one, held=30)
-    last_entry = grouped.sides[0].entry_id
-    return History(books, one, two, paid, undone, back, reserved, last_entry, ada.id, grouped.row["id"])
 
 
 _ONE, _TWO = "WHERE id = :one", "WHERE id = :two"
@@ -104,7 +149,12 @@ _UNARRANGED: Final = "unarranged is how far a customer's account is below its ar
 _REVERSAL: Final = "a reversal mirrors what it reverses, once"
 _OUTCOME: Final = "an outcome in a bulk is a refusal or names a transfer of its caller"
 _CHUNKS: Final = "a chunk of a bulk begins where the one before ends"
-_KEY: Final = "a key of a posting names a transfer that is there, or has chunks of a bulk"
+_KEY: Final = "a key of a posting names a transfer or an act on a hold, or has chunks of a bulk"
+_CAPTURED: Final = "a hold has captured the sum of its captures"
+_CAPTURE: Final = "a capture is of a hold, between its accounts and of its kind, by an act on it"
+_LEFT: Final = "a hold is as its last event left it"
+_STORY: Final = "each event of a hold continues the one before"
+_EVENT: Final = "WHERE transfer_key = (SELECT key FROM transfers WHERE id = :reserved) AND sequence ="
 
 # A change, and everything that is then wrong: (rule, name of the row).
 DAMAGES: Final[list[tuple[str, set[tuple[str, str]]]]] = [
@@ -157,7 +207,41 @@ DAMAGES: Final[list[tuple[str, set[tuple[str, str]]]]] = [
         {(_LINE, "last"), (_LAST, "one")},
     ),
     (f"UPDATE accounts SET held = held - 1 {_ONE}", {(_HELD, "one")}),
-    ("UPDATE transfers SET remaining = remaining + 1 WHERE id = :reserved", {(_HELD, "one")}),
+    (
+        "UPDATE transfers SET remaining = remaining + 1 WHERE id = :reserved",
+        {(_HELD, "one"), (_LEFT, "reserved")},
+    ),
+    ("UPDATE transfers SET amount = amount + 1 WHERE id = :reserved", {(_LEFT, "reserved")}),
+    ("UPDATE transfers SET status = 'expired' WHERE id = :let_go", {(_LEFT, "let_go")}),
+    (
+        "UPDATE transfers SET captured = captured + 1 WHERE id = :reserved",
+        {(_CAPTURED, "reserved"), (_LEFT, "reserved")},
+    ),
+    ("UPDATE transfers SET kind = 'fee' WHERE id = :part", {(_CAPTURE, "part")}),
+    ("UPDATE transfers SET initiated_by = '-' WHERE id = :part", {(_CAPTURE, "part")}),
+    (
+        "UPDATE transfers SET pending_key = (SELECT key FROM transfers WHERE id = :let_go) WHERE id = :part",
+        {(_CAPTURED, "reserved"), (_CAPTURED, "let_go"), (_CAPTURE, "part")},
+    ),
+    (
+        "UPDATE transfers SET pending_key = NULL WHERE id = :part",
+        {(_CAPTURED, "reserved")},
+    ),
+    (
+        f"UPDATE hold_events SET amount = amount + 1 {_EVENT} 2",
+        {(_CAPTURE, "part"), (_STORY, "reserved")},
+    ),
+    (f"UPDATE hold_events SET remaining_after = remaining_after - 1 {_EVENT} 1", {(_STORY, "reserved")}),
+    (f"UPDATE hold_events SET sequence = 4 {_EVENT} 3", {(_STORY, "reserved"), (_KEY, "raised")}),
+    (f"UPDATE hold_events SET act = 'captured' {_EVENT} 3", {(_STORY, "reserved")}),
+    (f"UPDATE hold_events SET account_key = 1 {_EVENT} 3", {(_LEFT, "reserved")}),
+    (f"UPDATE hold_events SET status_after = 'posted' {_EVENT} 1", {(_STORY, "reserved")}),
+    (
+        "DELETE FROM hold_events WHERE transfer_key = (SELECT key FROM transfers WHERE id = :let_go)",
+        {(_LEFT, "let_go"), (_KEY, "gone_made"), (_KEY, "gone_void")},
+    ),
+    ("UPDATE idempotency_keys SET location = :never WHERE location = :acted", {(_KEY, "never")}),
+    (f"UPDATE hold_events SET actor = '-' {_EVENT} 2", {(_CAPTURE, "part"), (_KEY, "acted")}),
     (f"UPDATE accounts SET unarranged = 1 {_TWO}", {(_UNARRANGED, "two")}),
     (
         f"UPDATE accounts SET held = balance + overdraft_limit + 1 {_TWO}",
@@ -190,6 +274,7 @@ DAMAGES: Final[list[tuple[str, set[tuple[str, str]]]]] = [
     ('UPDATE bulk_chunks SET outcomes = \'[{"id": "gone"}]\' WHERE first = 2', {(_OUTCOME, "gone")}),
     ("UPDATE bulk_chunks SET outcomes = '[{}]' WHERE first = 2", {(_OUTCOME, "payer")}),
     ("UPDATE transfers SET initiated_by = '-' WHERE id = :grouped", {(_OUTCOME, "grouped")}),
+    *CARD_DAMAGES,
 ]
 
 
@@ -208,7 +293,8 @@ def drop_guards(db: Database) -> None:
         connection.cursor().execute("PRAGMA ignore_check_constraints = ON")
         connection.cursor().execute("PRAGMA foreign_keys = OFF")
         connection.close()
-        scratch.execute(db, "DROP TRIGGER entries_no_update", "DROP TRIGGER entries_no_delete")
+        for table in ("entries", "hold_events", "authorizations", "card_refunds"):
+            scratch.execute(db, f"DROP TRIGGER {table}_no_update", f"DROP TRIGGER {table}_no_delete")
     else:
         for table in _TABLES:
             checks = inspect(db.engines.writer).get_check_constraints(table)

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from app.api.openapi import build
 from tests.bank import Customer
+from tests.cards import asked
 from tests.client import PASSWORD
 
 # Actions: they take no body, or {}.
@@ -20,6 +21,11 @@ WITHOUT_BODY = {
     "POST /v1/auth/logout-all",
     "POST /v1/accounts/{account_id}/close",
     "POST /v1/transfers/{transfer_id}/reverse",
+    "POST /v1/transfers/{transfer_id}/void",
+    "POST /v1/cards/{card_id}/activate",
+    "POST /v1/cards/{card_id}/freeze",
+    "POST /v1/cards/{card_id}/unfreeze",
+    "POST /v1/authorizations/{authorization_id}/void",
 }
 
 
@@ -71,5 +77,15 @@ def valid_bodies(of: Customer, to: Customer) -> dict[str, dict[str, Any]]:
         "PATCH /v1/accounts/{account_id}": {"nickname": "x"},
         "POST /v1/transactions": cash,
         "POST /v1/transfers": of.payment(to, 1),
+        "POST /v1/transfers/{transfer_id}/capture": {"amount": 1},
+        "POST /v1/transfers/{transfer_id}/increment": {"amount": 1},
+        "POST /v1/cards": {"account_id": of.id, "type": "physical"},
+        "POST /v1/cards/{card_id}/cancel": {"reason": "lost"},
+        "POST /v1/cards/{card_id}/replace": {"reason": "lost"},
+        "PATCH /v1/cards/{card_id}/limits": {"online": False},
+        "POST /v1/cards/{card_id}/authorizations": asked(1),
+        "POST /v1/cards/{card_id}/refunds": {"authorization_id": "aut_x", "amount": 1},
+        "POST /v1/authorizations/{authorization_id}/capture": {"amount": 1},
+        "POST /v1/authorizations/{authorization_id}/increment": {"amount": 1},
         "POST /v1/transfers/bulk": {"atomic": True, "transfers": [of.payment(to, 1)]},
     }

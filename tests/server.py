@@ -18,6 +18,7 @@ from tests.client import BankClient
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SECRET = "a secret of the tests, long enough"
+CARD_KEY = "a key for the cards of the tests, long enough"
 BANK = (str(BIN / "bank"), "serve", "--port", "0")
 # As the README says.
 _DOCUMENTED = re.search(
@@ -33,7 +34,7 @@ def environment(database_url: str | None = None, **variables: str) -> dict[str, 
     kept = {
         name: value for name, value in os.environ.items() if name.startswith(("PATH", "HOME", "COV", "LC"))
     }
-    settings = {"APP_ENV": "test", "JWT_SECRET": SECRET}
+    settings = {"APP_ENV": "test", "JWT_SECRET": SECRET, "CARD_KEY": CARD_KEY}
     if database_url:
         settings["DATABASE_URL"] = database_url
     return (

@@ -59,6 +59,16 @@ class Funding(Authenticated):
             raise errors.Forbidden()
 
 
+class Networking(Authenticated):
+    """As `Authenticated`; customers only where the bank lets them play the card network."""
+
+    def permit(self, request: Request) -> None:
+        super().permit(request)
+        caller: Caller = request.state.caller
+        if not caller.is_staff and not bank_of(request).settings.owners_play_network:
+            raise errors.Forbidden()
+
+
 def _bearer_token(request: Request) -> str:
     """The token of the one Authorization header; the scheme's case does not matter (RFC 9110)."""
     headers = request.headers.getlist("authorization")
@@ -110,6 +120,9 @@ Clerk = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER)))]
 Funder = Annotated[Caller, Security(Funding((Role.CUSTOMER, Role.TELLER)))]
 Reverser = Annotated[Caller, Security(Authenticated((Role.TELLER, Role.OPERATOR)))]
 CurrentUser = Annotated[Caller, Security(Authenticated())]
+Network = Annotated[Caller, Security(Networking((Role.CUSTOMER, Role.NETWORK)))]
+# The payer of a hold, and who takes transfers back.
+HoldKeeper = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER, Role.OPERATOR)))]
 OptionalKey = Annotated[Claim | None, Depends(KeyGuard(required=False))]
 IdempotencyKey = Annotated[Claim, Depends(KeyGuard(required=True))]
 Db = Annotated[Database, Depends(Part(lambda request: bank_of(request).db))]

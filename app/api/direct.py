@@ -41,6 +41,11 @@ class ApiRequest(Request):
         """Whether there was no body, or `{}`."""
         return not self._body or self.parsed == {}
 
+    @property
+    def is_null(self) -> bool:
+        """Whether there was a body, and it was `null`."""
+        return bool(self._body) and self.parsed is None
+
     async def off_the_loop(self, work: Callable[..., T], *args: Any) -> T:
         """Does what takes as long as the body is long: that of a large one on a thread."""
         if len(self._body) <= _SMALL_BODY:

@@ -1,5 +1,6 @@
 """Filters of lists, as query parameters. Ranges are half-open: `.gte` is in, `.lt` is out."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -13,8 +14,10 @@ from app.core import clock, dates, errors
 from app.core.errors import Detail
 from app.core.money import CURRENCIES
 from app.models.accounts import AccountStatus
+from app.models.cards import CardStatus
 from app.models.transfers import TransferKind, TransferStatus
 from app.repositories.accounts import AccountFilter
+from app.repositories.cards import CardFilter
 from app.repositories.transfers import EntryFilter, TransferFilter
 from app.schemas.accounts import AccountType
 from app.schemas.base import refusal
@@ -123,7 +126,39 @@ async def _transfer_filter(
     )
 
 
+async def _card_filter(
+    request: Request,
+    status: CardStatus | None = None,
+    created_from: Annotated[Boundary | None, Query(alias="created_at.gte")] = None,
+    created_before: Annotated[Boundary | None, Query(alias="created_at.lt")] = None,
+) -> CardFilter:
+    return CardFilter(
+        day=dates.today(bank_of(request).settings.bank_timezone),
+        status=status,
+        created_from=_at(request, created_from),
+        created_before=_at(request, created_before),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A half-open range of instants; None is no bound."""
+
+    begin: datetime | None
+    end: datetime | None
+
+
+async def _created_within(
+    request: Request,
+    created_from: Annotated[Boundary | None, Query(alias="created_at.gte")] = None,
+    created_before: Annotated[Boundary | None, Query(alias="created_at.lt")] = None,
+) -> Within:
+    return Within(_at(request, created_from), _at(request, created_before))
+
+
 AccountsWanted = Annotated[AccountFilter, Depends(_account_filter)]
+CreatedWithin = Annotated[Within, Depends(_created_within)]
+CardsWanted = Annotated[CardFilter, Depends(_card_filter)]
 EntriesWanted = Annotated[EntryFilter, Depends(_entry_filter)]
 TransfersWanted = Annotated[TransferFilter, Depends(_transfer_filter)]
 

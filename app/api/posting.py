@@ -6,7 +6,18 @@ from starlette.responses import Response
 from app.api.deps import Claim
 from app.api.idempotency import REPLAYED, fingerprint
 from app.api.state import Bank
-from app.ledger.commands import GroupPosted, Key, Posted, PostGroup, PostTransfer, ReverseTransfer
+from app.ledger.commands import (
+    Authorized,
+    GroupPosted,
+    Held,
+    Key,
+    Made,
+    Posted,
+    PostGroup,
+    PostTransfer,
+    ReverseTransfer,
+    Single,
+)
 from app.schemas.base import ResponseModel
 
 
@@ -15,9 +26,16 @@ def key_of(request: Request, claim: Claim) -> Key:
     return Key(claim.key, fingerprint(request))
 
 
+async def make(bank: Bank, command: Single) -> Made:
+    """Does what one command asks for, together with whatever else is waiting; raises what is refused."""
+    made = await bank.db.write_batched(bank.ledger.post, command)
+    assert isinstance(made, Posted | Held | Authorized)
+    return made
+
+
 async def post(bank: Bank, command: PostTransfer | ReverseTransfer) -> Posted:
-    """Posts one command, together with whatever else is waiting; raises what the ledger refuses."""
-    posted = await bank.db.write_batched(bank.ledger.post, command)
+    """As `make`, of a command that is no hold."""
+    posted = await make(bank, command)
     assert isinstance(posted, Posted)
     return posted
 
@@ -29,7 +47,16 @@ async def post_group(bank: Bank, group: PostGroup) -> GroupPosted:
     return posted
 
 
-def created(made: ResponseModel, path: str, posted: Posted) -> Response:
+def created(made: ResponseModel, path: str, posted: Made) -> Response:
     """201 with where the thing is; a replay says that it is one."""
-    headers = {"Location": path} | ({REPLAYED: "true"} if posted.replayed else {})
+    headers = {"Location": path} | _replayed(posted)
     return Response(made.model_dump_json(), 201, headers, media_type="application/json")
+
+
+def changed(thing: ResponseModel, held: Made) -> Response:
+    """200 with the thing that something was done to; a replay says that it is one."""
+    return Response(thing.model_dump_json(), headers=_replayed(held), media_type="application/json")
+
+
+def _replayed(made: Made) -> dict[str, str]:
+    return {REPLAYED: "true"} if made.replayed else {}

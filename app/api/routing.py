@@ -80,6 +80,7 @@ class ApiRoute(APIRoute):
         is_form = self.body_field is not None and isinstance(self.body_field.field_info, Form)
         media_type = "application/x-www-form-urlencoded" if is_form else "application/json"
         expects_body, largest = self.body_field is not None, self.largest_body
+        optional = self.body_field is not None and not self.body_field.field_info.is_required()
 
         async def check(request: ApiRequest) -> None:
             if takes_body:
@@ -94,10 +95,13 @@ class ApiRoute(APIRoute):
                 _check_query(request, known_query)
             if takes_body and not expects_body and not request.is_empty:
                 raise errors.ValidationFailed([_UNEXPECTED_BODY])
+            if optional and request.is_null:
+                raise errors.ValidationFailed([_NO_OBJECT])
 
         return check
 
 
+_NO_OBJECT: Final = Detail("body", "invalid", "A body, where there is one, is an object.")
 _UNEXPECTED_BODY: Final = Detail("body", "unknown_field", "This action takes no body, or {}.")
 
 

@@ -25,6 +25,7 @@ class Bank:
     login_throttle: FailureThrottle
     ledger: Ledger
     cursor_key: bytes = field(repr=False)
+    card_key: str = field(repr=False)
     draining: bool = False
 
     def close(self) -> None:

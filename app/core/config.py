@@ -8,10 +8,7 @@ working directory is read below the real environment; lines it does not know do 
 import enum
 import os
 import re
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -19,28 +16,34 @@ from zoneinfo import ZoneInfo
 from pydantic import (
     BeforeValidator,
     Field,
-    PlainSerializer,
     SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.core.files import create_private_file
-from app.core.money import CURRENCIES
+from app.core.setting_types import (
+    OF_FILE,
+    Amounts,
+    FromFile,
+    Networks,
+    Secret,
+    SecretFile,
+    Secrets,
+    TimeZone,
+    Words,
+    read_secret,
+)
 
 SHORTEST_SECRET = 32
-_OF_FILE: Final = "secret_file"
 # As browsers send it: lower case, no path, no user.
 # An empty value is one that was left out; but these decide whose money it is, and where.
 _NEVER_EMPTY: Final = ("APP_ENV", "DATABASE_URL")
@@ -71,94 +74,17 @@ class LogLevel(enum.StrEnum):
     ERROR = "ERROR"
 
 
+class ForcedPost(enum.StrEnum):
+    """What becomes of a capture that comes too late."""
+
+    REFUSE = "refuse"
+    OVERDRAW = "overdraw"
+
+
 def _is_strong(secret: SecretStr) -> bool:
     """Long enough, and text: bytes of the environment that are not UTF-8 come as lone surrogates."""
     text = secret.get_secret_value()
     return len(text) >= SHORTEST_SECRET and not any("\ud800" <= one <= "\udfff" for one in text)
-
-
-class _FromFile:
-    """Marks a field as a secret that `NAME_FILE` may point to."""
-
-
-@dataclass(frozen=True, slots=True)
-class _SecretFile:
-    """Where a secret is; `is_doubled` when it was also given itself."""
-
-    path: str
-    is_doubled: bool
-
-
-def _read_secret(value: object) -> object:
-    """The content of a secret's file; anything else as it is. Complaints are about `NAME_FILE`."""
-    if not isinstance(value, _SecretFile):
-        return value
-    if value.is_doubled:
-        raise PydanticCustomError(_OF_FILE, "is set beside the variable")
-    try:
-        content = Path(value.path).read_text("utf-8").strip("\r\n")
-    except (OSError, ValueError) as error:
-        reason = {"reason": type(error).__name__}
-        raise PydanticCustomError(_OF_FILE, "cannot be read ({reason})", reason) from None
-    if not content:
-        raise PydanticCustomError(_OF_FILE, "names an empty file")
-    return content
-
-
-def _split(value: object) -> object:
-    """`a, b` -> ["a", "b"], and likewise line by line; the empty text is the empty list."""
-    if isinstance(value, str):
-        return [part.strip() for part in re.split(r"[,\n]", value) if part.strip()]
-    return value
-
-
-def _parse_networks(value: object) -> object:
-    if not isinstance(value, list):
-        return value
-    try:
-        return [ip_network(str(part), strict=False) for part in value]
-    except ValueError:
-        raise ValueError("must be networks such as 10.0.0.0/8, comma-separated") from None
-
-
-def _parse_timezone(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("must be a time zone of the IANA database, such as UTC") from None
-    return value
-
-
-Words = Annotated[list[str], NoDecode, BeforeValidator(_split)]
-Networks = Annotated[
-    list[IPv4Network | IPv6Network],
-    NoDecode,
-    BeforeValidator(_parse_networks),
-    BeforeValidator(_split),
-]
-Secret = Annotated[SecretStr, BeforeValidator(_read_secret), _FromFile()]
-Secrets = Annotated[
-    list[SecretStr],
-    NoDecode,
-    BeforeValidator(_split),
-    BeforeValidator(_read_secret),
-    _FromFile(),
-]
-TimeZone = Annotated[ZoneInfo, BeforeValidator(_parse_timezone), PlainSerializer(str)]
-
-
-def _parse_amounts(value: object) -> object:
-    """`EUR:500000,JPY:100000` -> minor units by currency."""
-    if not isinstance(value, list):
-        return value
-    pairs = [part.partition(":") for part in value]
-    if not all(code in CURRENCIES and amount.isascii() and amount.isdigit() for code, _, amount in pairs):
-        raise ValueError("must be minor units by currency such as EUR:500000, comma-separated")
-    return {code: int(amount) for code, _, amount in pairs}
-
-
-Amounts = Annotated[dict[str, int], NoDecode, BeforeValidator(_parse_amounts), BeforeValidator(_split)]
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
@@ -169,11 +95,11 @@ class _SecretFiles(PydanticBaseSettingsSource):
         self._layers = [layer.env_vars for layer in layers if isinstance(layer, EnvSettingsSource)]
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        if any(isinstance(mark, _FromFile) for mark in field.metadata):
+        if any(isinstance(mark, FromFile) for mark in field.metadata):
             for layer in self._layers:
                 path, value = layer.get(f"{field_name}_file"), layer.get(field_name)
                 if path:
-                    return _SecretFile(path, is_doubled=value is not None), field_name, False
+                    return SecretFile(path, is_doubled=value is not None), field_name, False
                 if value:
                     break
         return None, field_name, False
@@ -187,10 +113,12 @@ class _SecretFiles(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """What an operator can choose. `docs/configuration.md` lists the same, checked by a test."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, enable_decoding=False, extra="ignore", frozen=True
+    )
 
     app_env: Environment = Field(Environment.DEV, description="dev, test, staging or prod.")
-    database_url: Annotated[str, BeforeValidator(_read_secret), _FromFile()] = Field(
+    database_url: Annotated[str, BeforeValidator(read_secret), FromFile()] = Field(
         "sqlite:///./data/banking.db",
         repr=False,
         description="A SQLite file or a PostgreSQL server.",
@@ -204,6 +132,20 @@ class Settings(BaseSettings):
     )
     jwt_previous_secrets: Secrets = Field(
         [], description="Secrets that still verify, after a rotation; comma-separated."
+    )
+    card_key: Secret = Field(
+        SecretStr(""),
+        validate_default=True,
+        description="Keys the fingerprints of card numbers: 32 characters or more, another than JWT_SECRET. "
+        "Staging and prod refuse to start without one; dev and test keep a random one beside the database.",
+    )
+    card_iin: str = Field(
+        "999999",
+        pattern="^[0-9]{6,8}$",
+        description="How card numbers begin: 6 to 8 digits. The default is no issuer's.",
+    )
+    cards_per_account: int = Field(
+        20, ge=1, le=1000, description="How many cards an account may have that are not cancelled or expired."
     )
     access_token_minutes: int = Field(15, ge=1, le=1440, description="Life of an access token.")
     session_days: int = Field(30, ge=1, le=365, description="Life of a session: of its last refresh token.")
@@ -237,6 +179,19 @@ class Settings(BaseSettings):
         description="The most that may leave an account on a day, such as EUR:500000,JPY:100000; "
         "no limit for other currencies.",
     )
+    card_simulation: bool | None = Field(
+        None,
+        description="Whether owners may play the card network with their own cards; when unset, in dev and "
+        "test only.",
+    )
+    card_capture_tolerance: int = Field(
+        20, ge=0, le=100, description="How many percent above an authorisation may be captured."
+    )
+    card_forced_post: ForcedPost = Field(
+        ForcedPost.REFUSE,
+        description="What a capture after the end of its authorisation does: refuse, or overdraw if need be.",
+    )
+    hold_days: int = Field(7, ge=1, le=30, description="Life of a hold that is given no end of its own.")
     hash_workers: int = Field(2, ge=1, le=64, description="Threads that hash passwords.")
     read_workers: int = Field(4, ge=1, le=64, description="Threads and connections that read.")
     write_workers: int = Field(
@@ -279,7 +234,7 @@ class Settings(BaseSettings):
             return url.render_as_string(hide_password=False)
         raise ValueError("must begin with sqlite:/// or postgresql://")
 
-    @field_validator("jwt_secret")
+    @field_validator("jwt_secret", "card_key")
     @classmethod
     def _require_strong_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         secret = value.get_secret_value()
@@ -289,6 +244,14 @@ class Settings(BaseSettings):
             raise ValueError("is required in staging and prod")
         if not _is_strong(value):
             raise ValueError(f"must be text of {SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("card_key")
+    @classmethod
+    def _require_key_of_its_own(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        others = [info.data.get("jwt_secret"), *info.data.get("jwt_previous_secrets", [])]
+        if value.get_secret_value() and value in others:
+            raise ValueError("must not be a secret that signs tokens")
         return value
 
     @field_validator("jwt_previous_secrets")
@@ -320,6 +283,11 @@ class Settings(BaseSettings):
         return self.self_service_funding
 
     @property
+    def owners_play_network(self) -> bool:
+        """Whether owners may ask their own cards as the network does."""
+        return self.app_env.is_lenient if self.card_simulation is None else self.card_simulation
+
+    @property
     def url(self) -> URL:
         return make_url(self.database_url)
 
@@ -334,7 +302,7 @@ class Settings(BaseSettings):
 
     @property
     def data_folder(self) -> Path:
-        """Where a generated secret lives: beside a SQLite database, else ./data."""
+        """Where generated secrets live: beside a SQLite database, else ./data."""
         return self.sqlite_path.parent if self.is_sqlite else Path("data")
 
 
@@ -364,31 +332,9 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _variable(problem: Mapping[str, Any]) -> str:
-    return str(problem["loc"][0]).upper() + ("_FILE" if problem["type"] == _OF_FILE else "")
+    return str(problem["loc"][0]).upper() + ("_FILE" if problem["type"] == OF_FILE else "")
 
 
 def _reason(message: str) -> str:
     """Pydantic's sentence as the end of "VARIABLE ...": `Input should be x` -> `should be x`."""
     return message.removeprefix("Value error, ").removeprefix("Input ")
-
-
-def resolve_jwt_secret(settings: Settings) -> str:
-    """The signing secret: the setting or, in dev and test, a random one kept beside the database."""
-    configured = settings.jwt_secret.get_secret_value()
-    return configured or _kept_secret(settings.data_folder / "jwt_secret")
-
-
-def _kept_secret(path: Path) -> str:
-    """The secret in `path`, which is made first where there is none."""
-    create_private_file(path, lambda draft: _write(draft, secrets.token_urlsafe(32)))
-    status = path.stat()
-    if status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise ConfigurationError([("JWT_SECRET", f"would be read from {path}, which is not only yours")])
-    kept = path.read_text("utf-8").strip()
-    if len(kept) < SHORTEST_SECRET:
-        raise ConfigurationError([("JWT_SECRET", f"is too short in {path}: remove that file for a new one")])
-    return kept
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8")

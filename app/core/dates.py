@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from app.core import clock
+
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
@@ -47,3 +49,14 @@ def parse_boundary(text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a day, in UTC; days have 23, 24 or 25 hours."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def today(zone: ZoneInfo) -> date:
+    """The day it is in the zone."""
+    return clock.now().astimezone(zone).date()
+
+
+def end_of_month(day: date, *, years: int = 0) -> date:
+    """The last day of the day's month, or of the same month some years later."""
+    first = date(day.year + years, day.month, 1)
+    return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)

@@ -189,6 +189,16 @@ class NotReversible(Conflict):
     message = "A transfer of this kind or status cannot be reversed."
 
 
+class HoldNotActive(Conflict):
+    code = "hold_not_active"
+    message = "This is no hold, or no longer one: captured, voided or expired."
+
+
+class CardState(Conflict):
+    code = "card_state"
+    message = "The card's state does not allow this."
+
+
 class IdempotencyInProgress(Conflict):
     code = "idempotency_in_progress"
     message = "A request with this Idempotency-Key is still running."

@@ -20,6 +20,8 @@ ACCOUNT: Final = "acc"
 ENTRY: Final = "txn"
 TRANSFER: Final = "trf"
 GROUP: Final = "grp"
+CARD: Final = "crd"
+AUTHORIZATION: Final = "aut"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTERS: Final = frozenset(_ALPHABET)
@@ -96,6 +98,11 @@ def is_id(prefix: str, value: str) -> bool:
     """
     head, _, tail = value.partition("_")
     return head == prefix and len(tail) == _LENGTH and tail[0] <= "7" and _CHARACTERS.issuperset(tail)
+
+
+def twin(prefix: str, value: str, *, of: str) -> str:
+    """The id of another kind that is otherwise the same; no id where `value` is none of kind `of`."""
+    return f"{prefix}_{value.partition('_')[2]}" if is_id(of, value) else ""
 
 
 def new_key() -> int:

@@ -20,7 +20,7 @@ ACCESS_LOG: Final = "app.access"
 _OF_A_REQUEST: Final = ("request_id", "method", "path", "status", "ms", "address")
 _in_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 _BLOT: Final = "[redacted]"
-_SECRET_NAMES: Final = re.compile(r"passw|secret|token|authorization|cookie|api_?key|\bpan\b", re.I)
+_SECRET_NAMES: Final = re.compile(r"passw|secret|token|authorization|cookie|(?:api|card)_?key|\bpan\b", re.I)
 _SECRET_SHAPES: Final = re.compile(
     r"eyJ[\w-]{8,}(?:\.[\w-]+){0,2}"  # a JSON web token, whole or cut
     r"|\b(?:rt|bk)_[\w-]{16,}"  # our refresh tokens and API keys

@@ -8,7 +8,7 @@ text is a plain `str`: a driver asks around what to do with a member of an enume
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, CursorResult, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, CursorResult, LargeBinary, String, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 from sqlalchemy.types import JSON, Date, TypeEngine
@@ -115,6 +115,7 @@ def _element(column: Column[Any]) -> str:
         (String, "text"),
         (JSON, "json"),
         (LargeBinary, "bytea"),
+        (Boolean, "boolean"),
         (Date, "date"),
     )
     return next((name for kind, name in names if isinstance(column.type, kind)), "bigint")

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+from app.core import ids
 from app.core.caller import Caller
 from app.core.errors import BankingError
 from app.models.accounts import AccountKind
@@ -34,7 +35,14 @@ class BankAccount:
     kind: AccountKind
 
 
-AccountRef = OwnAccount | AnyAccount | BankAccount
+@dataclass(frozen=True, slots=True)
+class CardAccount:
+    """The account that a card pays out of."""
+
+    card_id: str
+
+
+AccountRef = OwnAccount | AnyAccount | BankAccount | CardAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,81 @@ class PostTransfer:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldTransfer(PostTransfer):
+    """Reserve the amount in the source; captures move it. Without an end of its own it has the bank's."""
+
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizeCard(HoldTransfer):
+    """Reserve the amount for a merchant, if the card may: a question of the card network.
+
+    `merchant` has name, mcc and country. `online` is a payment without the card at hand.
+    """
+
+    card_id: str
+    merchant: dict[str, str]
+    online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPayment:
+    """Give `amount` of what has been captured of a card's authorisation back to its account."""
+
+    caller: Caller
+    key: Key
+    card_id: str
+    authorization_id: str
+    amount: int
+
+    @property
+    def transfer_id(self) -> str:
+        """The hold of the authorisation."""
+        return hold_of(self.authorization_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureTransfer:
+    """Move what a hold of this kind reserves, or `amount` of it; a `final` capture lets go of the rest.
+
+    `tolerance` is how many percent of the hold's amount may be captured above it; the excess must be
+    covered by what is available. A `forced` capture is also done after the hold has expired, once, and
+    takes the account below its floor.
+    """
+
+    caller: Caller
+    key: Key
+    transfer_id: str
+    amount: int | None = None
+    final: bool = False
+    kind: TransferKind = TransferKind.TRANSFER
+    tolerance: int = 0
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncrementTransfer:
+    """Reserve `amount` more in a hold of this kind, until the hold's own end."""
+
+    caller: Caller
+    key: Key
+    transfer_id: str
+    amount: int
+    kind: TransferKind = TransferKind.TRANSFER
+
+
+@dataclass(frozen=True, slots=True)
+class VoidTransfer:
+    """Let go of what a hold of this kind still reserves; what has been captured stays so."""
+
+    caller: Caller
+    key: Key
+    transfer_id: str
+    kind: TransferKind = TransferKind.TRANSFER
+
+
+@dataclass(frozen=True, slots=True)
 class ReverseTransfer:
     """Move a posted transfer back, whole, once."""
 
@@ -88,7 +171,10 @@ class PostGroup:
     atomic: bool
 
 
-Command = PostTransfer | ReverseTransfer | PostGroup
+# What is done to a hold that is there.
+HoldCommand = CaptureTransfer | IncrementTransfer | VoidTransfer
+Single = PostTransfer | ReverseTransfer | HoldCommand | RefundPayment
+Command = Single | PostGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +200,47 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A hold as it was right after something was done to it: `row` is its record as of then.
+
+    `sequence` is the place of that in the history of the hold, from 1 on.
+    """
+
+    row: dict[str, Any]
+    sequence: int
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """An authorisation as it was right after something was done to it: `row` is its record.
+
+    A declined one has no hold. `refunded` is what had been given back by then.
+    """
+
+    row: dict[str, Any]
+    hold: Held | None
+    refunded: int
+    replayed: bool = False
+
+
+# What a single command comes to, where it is not refused.
+Made = Posted | Held | Authorized
+
+
+@dataclass(frozen=True, slots=True)
 class GroupPosted:
     """What each transfer of a group came to, in order."""
 
     outcomes: Sequence[Posted | BankingError]
     replayed: bool = False
+
+
+def hold_of(authorization_id: str) -> str:
+    """The id of the hold that an approved authorisation is; no id where this is none of one."""
+    return ids.twin(ids.TRANSFER, authorization_id, of=ids.AUTHORIZATION)
+
+
+def authorization_of(hold_id: str) -> str:
+    """The id of the authorisation of a card payment's hold; the inverse of `hold_of`."""
+    return ids.twin(ids.AUTHORIZATION, hold_id, of=ids.TRANSFER)

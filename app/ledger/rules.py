@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from app.core import errors
 from app.core.caller import Caller, Role
 from app.core.errors import BankingError, Detail
-from app.ledger.commands import AnyAccount, BankAccount, OwnAccount, PostTransfer
+from app.ledger.commands import AnyAccount, OwnAccount, PostTransfer
 from app.ledger.states import AccountState
-from app.models.transfers import TransferKind, TransferStatus
+from app.models.transfers import TransferKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def judge(case: Case) -> BankingError | None:
     """The first objection, or None when the money may move."""
     command, source, destination = case.command, case.source, case.destination
     for ref, state in ((command.source, source), (command.destination, destination)):
-        if not isinstance(ref, BankAccount) and not _is_usable(command, ref, state):
+        if isinstance(ref, OwnAccount | AnyAccount) and not _is_usable(command, ref, state):
             return errors.NotFound.at(ref.field)
     if source is None or destination is None:
         # The bank has accounts in every currency that a customer has one in, so this is another.
@@ -89,7 +89,11 @@ def _refuse_currency(
     if source.currency != command.currency:
         return _mismatch()
     if destination.currency != command.currency:
-        return _mismatch() if _may_know(command, destination) else errors.DestinationUnavailable()
+        return (
+            _mismatch()
+            if may_know(command.caller, destination, command.kind)
+            else errors.DestinationUnavailable()
+        )
     return None
 
 
@@ -106,7 +110,7 @@ def _refuse_status(
     if source.is_frozen:
         return errors.AccountFrozen()
     if destination.is_closed:
-        known = _may_know(command, destination)
+        known = may_know(command.caller, destination, command.kind)
         return errors.AccountClosed() if known else errors.DestinationUnavailable()
     return None
 
@@ -115,7 +119,7 @@ def _refuse_balance(
     command: PostTransfer, source: AccountState, destination: AccountState
 ) -> BankingError | None:
     # How much room a stranger's account has is nobody's business who could not fill it: see `judge`.
-    if _may_know(command, destination) and not destination.has_room_for(command.amount):
+    if may_know(command.caller, destination, command.kind) and not destination.has_room_for(command.amount):
         return errors.BalanceLimit()
     # Only an account of the bank can get here: the funds of a customer's end far above.
     if not source.is_customers and not source.has_room_for(-command.amount):
@@ -123,9 +127,9 @@ def _refuse_balance(
     return None
 
 
-def _may_know(command: PostTransfer, account: AccountState) -> bool:
+def may_know(caller: Caller, account: AccountState, kind: TransferKind) -> bool:
     """Whether the caller may hear what is the matter with this account."""
-    return not account.is_customers or may_use(command.caller, account, command.kind)
+    return not account.is_customers or may_use(caller, account, kind)
 
 
 _RULES: Sequence[Rule] = (
@@ -147,14 +151,15 @@ _REVERSIBLE = frozenset(
 
 
 def judge_reversal(
-    *, kind: str, status: str, reversed_already: bool, amount: int, payer: AccountState, payee: AccountState
+    *, kind: str, is_hold: bool, reversed_already: bool, amount: int, payer: AccountState, payee: AccountState
 ) -> BankingError | None:
     """May a transfer be taken back? `payer` received it and pays it back to `payee`.
 
-    A frozen side is no obstacle for the staff who do this; a closed one is, and nobody is taken below
+    A hold is not taken back: what is open is voided, and what was captured is a transfer of its own. A
+    frozen side is no obstacle for the staff who do this; a closed one is, and nobody is taken below
     their floor.
     """
-    if kind not in _REVERSIBLE or status != TransferStatus.POSTED:
+    if kind not in _REVERSIBLE or is_hold:
         return errors.NotReversible()
     if reversed_already:
         return errors.AlreadyReversed()

@@ -3,16 +3,22 @@
 from app.models.accounts import Account
 from app.models.audit import AuditRecord
 from app.models.auth import LoginSession, RefreshToken, User
+from app.models.authorizations import Authorization, CardRefund
+from app.models.cards import Card
 from app.models.holders import AccountHolder
 from app.models.idempotency import BulkChunk, IdempotencyKey
-from app.models.transfers import Entry, Transfer
+from app.models.transfers import Entry, HoldEvent, Transfer
 
 __all__ = [
     "Account",
     "AccountHolder",
     "AuditRecord",
+    "Authorization",
     "BulkChunk",
+    "Card",
+    "CardRefund",
     "Entry",
+    "HoldEvent",
     "IdempotencyKey",
     "LoginSession",
     "RefreshToken",

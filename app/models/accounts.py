@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
-from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.money import MAX_AMOUNT, MAX_BANK_BALANCE
@@ -118,6 +117,6 @@ class Account(Base):
     version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
 
-    @hybrid_property
+    @property
     def available(self) -> int:
         return self.balance - self.held + self.overdraft_limit

@@ -2,6 +2,7 @@
 
 import enum
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -47,10 +48,18 @@ def _in(values: type[enum.StrEnum]) -> str:
     return ", ".join(f"'{value}'" for value in values)
 
 
+# What is a hold has an end and is no capture itself; what is none was posted at once.
+HOLD: Final = (
+    "CASE WHEN captured IS NULL THEN status = 'posted' AND expires_at IS NULL "
+    "ELSE captured >= 0 AND expires_at IS NOT NULL AND pending_key IS NULL AND reverses_key IS NULL END"
+)
+
+
 class Transfer(Base):
     """One movement: both sides and an unsigned amount, so an unbalanced one cannot be written down.
 
-    `source_*` are the source's balances right after it, as its first answer told them.
+    A hold is a movement that is yet to come: it has no entries, and its captures are transfers of their
+    own that name it. `source_*` are the source's balances right after it, as its first answer told them.
     """
 
     __tablename__ = "transfers"
@@ -62,6 +71,7 @@ class Transfer(Base):
         CheckConstraint("status = 'pending' OR remaining = 0", name="reserved"),
         CheckConstraint("source_key <> destination_key", name="sides"),
         CheckConstraint("(status = 'posted') = (booked_at IS NOT NULL)", name="booked"),
+        CheckConstraint(HOLD, name="hold"),
         Index(None, "source_key", "key"),
         Index(None, "destination_key", "key"),
         Index(
@@ -78,6 +88,13 @@ class Transfer(Base):
             unique=True,
             sqlite_where=text("reverses_key IS NOT NULL"),
             postgresql_where=text("reverses_key IS NOT NULL"),
+        ),
+        Index(
+            "ix_transfers_holds",
+            "source_key",
+            "key",
+            sqlite_where=text("captured IS NOT NULL"),
+            postgresql_where=text("captured IS NOT NULL"),
         ),
         Index(
             "ix_transfers_due",
@@ -111,6 +128,68 @@ class Transfer(Base):
     source_balance: Mapped[int] = mapped_column(BigInteger)
     source_held: Mapped[int] = mapped_column(BigInteger)
     source_available: Mapped[int] = mapped_column(BigInteger)
+    # What has been captured of a hold so far. None: it is no hold, and was posted at once.
+    captured: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class HoldAct(enum.StrEnum):
+    """What happens to a hold."""
+
+    CREATED = "created"
+    INCREMENTED = "incremented"
+    CAPTURED = "captured"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
+class HoldEvent(Base):
+    """One act on a hold: a line of its history. Never changed, never deleted.
+
+    `amount` is what the act was about: reserved, moved, or let go of. The other numbers are the hold's
+    and its source's right after it, so that what the act was answered can be told again.
+    """
+
+    __tablename__ = "hold_events"
+    __table_args__ = (
+        PrimaryKeyConstraint("transfer_key", "sequence"),
+        CheckConstraint(f"act IN ({_in(HoldAct)})", name="act"),
+        CheckConstraint("sequence > 0", name="sequence"),
+        CheckConstraint("(act = 'captured') = (capture_key IS NOT NULL)", name="capture"),
+        CheckConstraint("(act = 'expired') = (actor IS NULL)", name="actor"),
+        # A capture is of one act, whatever the code above does.
+        Index(
+            "uq_hold_events_capture_key",
+            "capture_key",
+            unique=True,
+            sqlite_where=text("capture_key IS NOT NULL"),
+            postgresql_where=text("capture_key IS NOT NULL"),
+        ),
+        Index(
+            "ix_hold_events_incremented",
+            "account_key",
+            "at",
+            sqlite_where=text("act = 'incremented'"),
+            postgresql_where=text("act = 'incremented'"),
+        ),
+    )
+
+    transfer_key: Mapped[int] = mapped_column(ForeignKey("transfers.key"))
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    # The hold's source.
+    account_key: Mapped[int] = mapped_column(BigInteger)
+    act: Mapped[str] = mapped_column(String(11))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    status_after: Mapped[str] = mapped_column(String(8))
+    amount_after: Mapped[int] = mapped_column(BigInteger)
+    remaining_after: Mapped[int] = mapped_column(BigInteger)
+    captured_after: Mapped[int] = mapped_column(BigInteger)
+    source_balance: Mapped[int] = mapped_column(BigInteger)
+    source_held: Mapped[int] = mapped_column(BigInteger)
+    source_available: Mapped[int] = mapped_column(BigInteger)
+    capture_key: Mapped[int | None] = mapped_column(ForeignKey("transfers.key"))
+    at: Mapped[datetime]
+    # The user who asked for it; None for time, which makes a hold expire.
+    actor: Mapped[str | None] = mapped_column(String(30))
 
 
 class Entry(Base):

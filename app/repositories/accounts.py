@@ -13,6 +13,7 @@ from app.db.base import AnyRow
 from app.db.locks import locked
 from app.db.statements import insert_or_ignore
 from app.models import Account, Entry
+from app.repositories.holds import HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,9 @@ class Accounts:
         """A customer's account. The bank's own are nobody's to look at by id."""
         return self._session.scalar(_customers().where(Account.id == account_id))
 
-    def by_ids(self, account_ids: Collection[str]) -> Sequence[AnyRow]:
-        """Customers' accounts with what is shown of them, as plain rows, which cost less."""
-        return self._session.execute(_BY_IDS, {"ids": list(account_ids)}).all()
+    def by_ids(self, account_ids: Collection[str], now: datetime) -> Sequence[AnyRow]:
+        """Customers' accounts with what is shown of them."""
+        return self._session.execute(_BY_IDS, {"ids": list(account_ids), "now": now}).all()
 
     def lock(self, account_id: str) -> Account | None:
         """A customer's account, which nobody else changes until the commit."""
@@ -68,8 +69,10 @@ class Accounts:
         )
         return self._session.scalar(query) is not None
 
-    def page(self, wanted: AccountFilter, *, before_key: int | None, limit: int) -> Sequence[Account]:
-        """Customers' accounts, newest first."""
+    def page(
+        self, wanted: AccountFilter, *, now: datetime, before_key: int | None, limit: int
+    ) -> Sequence[AnyRow]:
+        """Customers' accounts with what is shown of them, newest first."""
         conditions = {
             Account.owner_id: wanted.owner_id,
             Account.holder_id: wanted.holder_id,
@@ -77,16 +80,14 @@ class Accounts:
             Account.kind: wanted.kind,
             Account.currency: wanted.currency,
         }
-        query = _customers().where(
-            *(column == value for column, value in conditions.items() if value is not None)
-        )
+        query = _SHOWN.where(*(column == value for column, value in conditions.items() if value is not None))
         if wanted.created_from is not None:
             query = query.where(Account.created_at >= wanted.created_from)
         if wanted.created_before is not None:
             query = query.where(Account.created_at < wanted.created_before)
         if before_key is not None:
             query = query.where(Account.key < before_key)
-        return self._session.scalars(query.order_by(Account.key.desc()).limit(limit)).all()
+        return self._session.execute(query.order_by(Account.key.desc()).limit(limit), {"now": now}).all()
 
     def set(self, account: Account, **values: object) -> None:
         """Changes a locked account and its version."""
@@ -105,7 +106,9 @@ class Accounts:
         return self._session.scalar(query) or 0
 
 
-_BY_IDS: Final = select(
+# What is shown of customers' accounts, as plain rows, which cost less; what is held as of `now`.
+_SHOWN: Final = select(
+    Account.key,
     Account.id,
     Account.number,
     Account.owner_id,
@@ -114,13 +117,14 @@ _BY_IDS: Final = select(
     Account.currency,
     Account.status,
     Account.balance,
-    Account.held,
-    Account.available,
+    HELD.label("held"),
+    (Account.balance - HELD + Account.overdraft_limit).label("available"),
     Account.overdraft_limit,
     Account.nickname,
     Account.created_at,
     Account.version,
-).where(among(Account.__table__.c.id, "ids"), Account.holder_id.is_not(None))
+).where(Account.holder_id.is_not(None))
+_BY_IDS: Final = _SHOWN.where(among(Account.__table__.c.id, "ids"))
 
 
 _KEY: Final = select(Account.key).where(Account.id == bindparam("wanted"), Account.holder_id.is_not(None))

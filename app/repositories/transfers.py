@@ -31,10 +31,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from app.core import ids
 from app.db.base import AnyRow, AnySelect
 from app.models import Account, AccountHolder, Entry, Transfer
+from app.repositories.holds import REMAINING, STATUS
 
 _payer = aliased(Account, name="payer")
 _payee = aliased(Account, name="payee")
-_original = aliased(Transfer)
+_hold, _original = aliased(Transfer), aliased(Transfer)
 _reversal = aliased(Transfer)
 _TERMS: Final = 200
 
@@ -76,6 +77,7 @@ class EntryLine(NamedTuple):
     transfer_id: str
     kind: str
     description: str | None
+    details: dict[str, str] | None
     account_id: str
     owner_id: str | None
     currency: str
@@ -94,15 +96,17 @@ class Transfers:
         """The keys of a user's accounts."""
         return self._session.scalars(select(Account.key).where(Account.owner_id == owner_id)).all()
 
-    def by_id(self, transfer_id: str) -> AnyRow | None:
-        """A transfer with its two accounts and what reverses it."""
-        return self._session.execute(_TRANSFERS.where(Transfer.id == transfer_id)).one_or_none()
+    def by_id(self, transfer_id: str, now: datetime) -> AnyRow | None:
+        """A transfer with its two accounts, what reverses it, and what it is now that it is `now`."""
+        query = _TRANSFERS.where(Transfer.id == transfer_id)
+        return self._session.execute(query, {"now": now}).one_or_none()
 
     def page(
         self,
         wanted: TransferFilter,
         *,
         account_keys: Sequence[int] | None,
+        now: datetime,
         before_key: int | None,
         limit: int,
     ) -> Sequence[AnyRow]:
@@ -110,6 +114,7 @@ class Transfers:
         if account_keys is not None and not account_keys:
             return []
         given = _given(wanted) | {
+            "now": now,
             "before": ids.AFTER_EVERY_KEY if before_key is None else before_key,
             "limit": limit,
         }
@@ -199,9 +204,19 @@ def _merged(ranges: list[AnySelect]) -> AnySelect:
 
 
 _TRANSFERS: Final = (
-    select(Transfer, _payer, _payee, _original.id.label("reverses_id"), _reversal.id.label("reversed_by_id"))
+    select(
+        Transfer,
+        _payer,
+        _payee,
+        STATUS.label("status"),
+        REMAINING.label("remaining"),
+        _hold.id.label("pending_id"),
+        _original.id.label("reverses_id"),
+        _reversal.id.label("reversed_by_id"),
+    )
     .join(_payer, _payer.key == Transfer.source_key)
     .join(_payee, _payee.key == Transfer.destination_key)
+    .outerjoin(_hold, _hold.key == Transfer.pending_key)
     .outerjoin(_original, _original.key == Transfer.reverses_key)
     .outerjoin(_reversal, _reversal.reverses_key == Transfer.key)
 )
@@ -237,7 +252,7 @@ def _newest_keys(keys: AnySelect) -> AnySelect:
 
 _OF_TRANSFERS: Final[Mapping[str, ColumnElement[bool]]] = {
     "kind": Transfer.kind == bindparam("kind"),
-    "status": Transfer.status == bindparam("status"),
+    "status": bindparam("status") == STATUS,
     "external_id": Transfer.external_id == bindparam("external_id"),
     "payer_owner_id": Transfer.source_key.in_(
         select(Account.key).where(Account.owner_id == bindparam("payer_owner_id"))
@@ -264,6 +279,7 @@ def _lines(entries: FromClause) -> AnySelect:
             Transfer.id,
             Transfer.kind,
             Transfer.description,
+            Transfer.details,
             _own.id,
             _own.owner_id,
             _own.currency,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Generic, LiteralString, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
-from app.core import clock
+from app.core import clock, dates
 from app.core.security import LONGEST_PASSWORD, SHORTEST_PASSWORD, is_common_password
 from app.core.text import is_plain_text, normalize_email
 
@@ -68,6 +68,17 @@ def _uncommon(value: str) -> str:
     return value
 
 
+def _instant(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise refusal("invalid", "An instant with its offset.")
+    try:
+        return dates.parse_instant(value)
+    except ValueError:
+        raise refusal("invalid", "An instant with its offset.") from None
+
+
+# An instant that a client gives.
+TimeIn = Annotated[datetime, BeforeValidator(_instant)]
 Time = Annotated[
     datetime,
     PlainSerializer(clock.rfc3339, return_type=str),

@@ -8,13 +8,13 @@ from pydantic import Field, StrictBool, TypeAdapter, ValidationInfo, field_valid
 from app.core.errors import BankingError
 from app.ledger.commands import Posted
 from app.schemas.base import RequestModel, ResponseModel, refusal
-from app.schemas.transfers import TransferIn, TransferOut, fields_of_posting
+from app.schemas.transfers import DirectTransferIn, TransferOut, fields_of_posting
 
 LARGEST_ATOMIC: Final = 1_000
 LARGEST_BULK: Final = 10_000
 
 
-class BulkItem(TransferIn):
+class BulkItem(DirectTransferIn):
     """One transfer of a bulk. Its key is the same key as that of a single transfer."""
 
     idempotency_key: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[ -~]+$")] | None = None

@@ -1,7 +1,7 @@
 """Transactions (entries of an account), as JSON."""
 
 import enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
 from app.schemas.holders import DateOut
 from app.schemas.money import Amount, Balance, CurrencyCode
 
+_OF_CARDS: Final = frozenset({TransferKind.CARD_PAYMENT, TransferKind.CARD_REFUND})
 Description = Annotated[PlainText, Field(max_length=140)]
 
 
@@ -41,6 +42,14 @@ class Counterparty(ResponseModel):
     account_number: str | None
 
 
+class Merchant(ResponseModel):
+    """Whom a card has paid: a name, a category (ISO 18245) and a country (ISO 3166-1)."""
+
+    name: str
+    mcc: str
+    country: str
+
+
 class TransactionOut(ResponseModel):
     """`amount` is signed: negative went out. `balance_after` is the balance right after it."""
 
@@ -53,6 +62,7 @@ class TransactionOut(ResponseModel):
     balance_after: Balance
     description: str | None
     counterparty: Counterparty
+    merchant: Merchant | None
     booked_at: Time
     value_date: DateOut
 
@@ -70,7 +80,8 @@ class TransactionOut(ResponseModel):
                 "currency": posted.row["currency"],
                 "balance_after": side.balance_after,
                 "description": posted.row["description"],
-                "counterparty": _counterparty("cash", None, None),
+                "counterparty": counterparty("cash", None, None),
+                "merchant": None,
                 "booked_at": posted.row["booked_at"],
                 "value_date": side.value_date,
             }
@@ -88,13 +99,20 @@ def fields_of(line: EntryLine) -> dict[str, Any]:
         "currency": line.currency,
         "balance_after": line.balance_after,
         "description": line.description,
-        "counterparty": _counterparty(line.other_kind, line.other_name, line.other_number),
+        "counterparty": counterparty(line.other_kind, line.other_name, line.other_number),
+        "merchant": merchant(line.kind, line.details),
         "booked_at": clock.rfc3339_of_micros(line.booked_at),
         "value_date": line.value_date,
     }
 
 
-def _counterparty(kind: str, name: str | None, number: str | None) -> dict[str, str | None]:
+def merchant(kind: str, details: dict[str, str] | None) -> dict[str, str] | None:
+    """Whom a card has paid, off the details of a payment, of its hold or of a refund."""
+    return details if kind in _OF_CARDS else None
+
+
+def counterparty(kind: str, name: str | None, number: str | None) -> dict[str, str | None]:
+    """The other side as anybody may see it: of a customer the initials and the last four digits."""
     if kind not in CUSTOMER_KINDS or number is None:
         return {"name": kind, "account_number": None}
     return {"name": _initials(name or ""), "account_number": f"****{number[-4:]}"}

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
@@ -12,10 +12,12 @@ from app.core.access import READERS, may_read
 from app.core.caller import Caller, Role
 from app.core.errors import BankingError
 from app.db.base import AnyRow
+from app.ledger.posting import Ledger
 from app.models import Account, AccountHolder
 from app.models.accounts import SYSTEM_KINDS, AccountKind, AccountStatus
 from app.repositories.accounts import AccountFilter, Accounts
 from app.repositories.audit import SUCCESS, AuditLog
+from app.repositories.cards import Cards
 from app.repositories.holders import Holders
 
 _NUMBER_DIGITS = 12
@@ -129,7 +131,7 @@ def new_number() -> str:
 def find_accounts(session: Session, asked: Sequence[tuple[Caller, str]]) -> Sequence[AnyRow | BankingError]:
     """Accounts by id, each for its own caller; NotFound for unknown ones and for other people's."""
     known = {account_id for _, account_id in asked if ids.is_id(ids.ACCOUNT, account_id)}
-    found = {row.id: row for row in Accounts(session).by_ids(known)} if known else {}
+    found = {row.id: row for row in Accounts(session).by_ids(known, clock.now())} if known else {}
 
     def seen_by(caller: Caller, row: AnyRow | None) -> AnyRow | BankingError:
         if row is None or not may_read(caller, row.owner_id):
@@ -147,7 +149,7 @@ def _visible(caller: Caller, account: Account | None) -> Account:
 
 def list_accounts(
     session: Session, *, caller: Caller, wanted: AccountFilter, after: list[int] | None, limit: int
-) -> Sequence[Account]:
+) -> Sequence[AnyRow]:
     """The caller's accounts, or every customer's for staff; newest first.
 
     NotFound when they are to be those of a holder whom the caller may not see.
@@ -156,7 +158,10 @@ def list_accounts(
         _visible_holder(session, caller, wanted.holder_id)
     owner = None if caller.role in READERS else caller.id
     return Accounts(session).page(
-        replace(wanted, owner_id=owner), before_key=after[0] if after else None, limit=limit
+        replace(wanted, owner_id=owner),
+        now=clock.now(),
+        before_key=after[0] if after else None,
+        limit=limit,
     )
 
 
@@ -174,26 +179,39 @@ def rename_account(
     account_id: str,
     nickname: str | None,
     versions: frozenset[int] | None,
-) -> Account:
+) -> AnyRow:
     """Gives the account another nickname, or none."""
     account = _locked(session, caller, account_id)
     errors.PreconditionFailed.check(versions, account.version)
     Accounts(session).set(account, nickname=nickname)
     AuditLog(session).record("account.rename", actor=caller.id, origin=caller.origin, object_id=account.id)
-    session.refresh(account)
-    return account
+    return _shown(session, account)
+
+
+def _shown(session: Session, account: Account) -> AnyRow:
+    (row,) = Accounts(session).by_ids([account.id], clock.now())
+    return row
 
 
 def close_account(
-    session: Session, *, caller: Caller, account_id: str, versions: frozenset[int] | None
-) -> Account | BankingError:
-    """Closes an account for ever. It must be active, have balance 0 and nothing open.
+    session: Session,
+    *,
+    ledger: Ledger,
+    caller: Caller,
+    account_id: str,
+    day: date,
+    versions: frozenset[int] | None,
+) -> AnyRow | BankingError:
+    """Closes an account for ever. It must be active, have balance 0, nothing open, and no card on `day`.
 
     What its state refuses is returned, so that the audit log has the try.
     """
     account = _locked(session, caller, account_id)
     errors.PreconditionFailed.check(versions, account.version)
-    objection = _objection_to_closing(account)
+    if account.held:
+        ledger.expire_due(session, account.key)
+        session.refresh(account)
+    objection = _objection_to_closing(account, live_cards=Cards(session).live_count(account.key, day))
     AuditLog(session).record(
         "account.close",
         actor=caller.id,
@@ -204,16 +222,15 @@ def close_account(
     if objection is not None:
         return objection
     Accounts(session).set(account, status=AccountStatus.CLOSED)
-    session.refresh(account)
-    return account
+    return _shown(session, account)
 
 
-def _objection_to_closing(account: Account) -> BankingError | None:
+def _objection_to_closing(account: Account, *, live_cards: int) -> BankingError | None:
     if account.status == AccountStatus.CLOSED:
         return errors.AccountClosed()
     if account.status == AccountStatus.FROZEN:
         return errors.AccountFrozen()
-    if account.held != 0:
+    if account.held != 0 or live_cards:
         return errors.AccountInUse()
     return errors.BalanceNotZero() if account.balance != 0 else None
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from app.core import errors, ids
+from app.core import clock, errors, ids
 from app.core.access import READERS, may_read
 from app.core.caller import Caller
 from app.db.base import AnyRow
@@ -16,7 +16,7 @@ from app.repositories.transfers import TransferFilter, Transfers
 def get_transfer(session: Session, *, caller: Caller, transfer_id: str) -> AnyRow:
     """One transfer, for either party and for staff; NotFound for everybody else."""
     known = ids.is_id(ids.TRANSFER, transfer_id)
-    row = Transfers(session).by_id(transfer_id) if known else None
+    row = Transfers(session).by_id(transfer_id, clock.now()) if known else None
     if row is None or not (may_read(caller, row.payer.owner_id) or may_read(caller, row.payee.owner_id)):
         raise errors.NotFound.at("transfer_id")
     return row
@@ -45,4 +45,10 @@ def list_transfers(
     if wanted.external_id is not None:
         # A recipient is not told the payer's reference, so they do not find a transfer by it either.
         wanted = replace(wanted, payer_owner_id=owner_id)
-    return transfers.page(wanted, account_keys=keys, before_key=after[0] if after else None, limit=limit)
+    return transfers.page(
+        wanted,
+        account_keys=keys,
+        now=clock.now(),
+        before_key=after[0] if after else None,
+        limit=limit,
+    )

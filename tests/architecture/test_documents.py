@@ -11,6 +11,8 @@ from pydantic import SecretStr
 from app.cli import main as bank
 from app.core.config import Settings
 from app.main import create_app
+from app.models.authorizations import DeclineReason
+from app.models.cards import CardStatus
 from tests.architecture.documents import ROOT, headings, pinned, read, table
 
 DOCUMENTS = sorted(
@@ -56,7 +58,7 @@ def settings_as_documented() -> dict[str, tuple[str, str, str]]:
 
 
 def file_form(field: Any) -> str:
-    return "yes" if any(type(mark).__name__ == "_FromFile" for mark in field.metadata) else "no"
+    return "yes" if any(type(mark).__name__ == "FromFile" for mark in field.metadata) else "no"
 
 
 def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -113,6 +115,11 @@ def test_openapi_tells_how_signing_up_and_in_is_refused(
 def test_the_readme_lists_every_command_of_the_program() -> None:
     listed = {row["Command"] for row in table("README.md", "Command")}
     assert listed == {f"bank {name}" for name in bank.commands}
+
+
+def test_the_reasons_of_a_card_are_listed_in_the_order_in_which_they_are_asked() -> None:
+    assert [row["Reason"] for row in table("docs/cards.md", "Reason")] == list(DeclineReason)
+    assert {row["Status"] for row in table("docs/cards.md", "Status")} == set(CardStatus)
 
 
 def test_the_versions_of_the_stack_table_are_the_pinned_ones() -> None:

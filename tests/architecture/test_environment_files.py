@@ -23,18 +23,20 @@ def test_a_lenient_environment_loads_as_it_is(path: str) -> None:
     assert settings.app_env == Path(path).name.split(".")[0]
     assert settings.is_sqlite
     assert not settings.jwt_secret.get_secret_value()
+    assert not settings.card_key.get_secret_value()
 
 
 @pytest.mark.parametrize("path", STRICT)
-def test_a_strict_environment_is_refused_without_a_secret_and_only_for_that(path: str) -> None:
+def test_a_strict_environment_is_refused_without_its_secrets_and_only_for_that(path: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         load(path)
-    assert [variable for variable, _ in refused.value.problems] == ["JWT_SECRET"]
+    assert [variable for variable, _ in refused.value.problems] == ["JWT_SECRET", "CARD_KEY"]
 
 
 @pytest.mark.parametrize("path", STRICT)
-def test_a_strict_environment_loads_once_it_has_a_secret(path: str) -> None:
-    settings = load(path, jwt_secret="filled in by an operator, 32 or more")
+def test_a_strict_environment_loads_once_it_has_its_secrets(path: str) -> None:
+    filled_in = "filled in by an operator, 32 or more"
+    settings = load(path, jwt_secret=filled_in, card_key=f"{filled_in}, too")
     assert settings.app_env == Path(path).name.split(".")[0]
     assert not Environment(settings.app_env).is_lenient
     assert not settings.is_sqlite
@@ -43,20 +45,22 @@ def test_a_strict_environment_loads_once_it_has_a_secret(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", STRICT)
-def test_a_strict_environment_loads_with_the_secret_in_a_file(
+def test_a_strict_environment_loads_with_its_secrets_in_files(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret = tmp_path / "jwt"
-    secret.write_text("kept in a file by an operator, 32 or more\n")
-    monkeypatch.setenv("JWT_SECRET_FILE", str(secret))
-    assert load(path).jwt_secret.get_secret_value() == secret.read_text().strip()
+    for name in ("JWT_SECRET", "CARD_KEY"):
+        (tmp_path / name).write_text(f"{name}, kept in a file by an operator, 32 or more\n")
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    settings = load(path)
+    for name, secret in (("JWT_SECRET", settings.jwt_secret), ("CARD_KEY", settings.card_key)):
+        assert secret.get_secret_value() == (tmp_path / name).read_text().strip()
 
 
 @pytest.mark.parametrize("path", [*LENIENT, *STRICT])
 def test_an_environment_file_names_only_settings_and_holds_no_secret(path: str) -> None:
     lines = dict(LINE.findall(read(path)))
     assert set(lines) <= {name.upper() for name in Settings.model_fields}
-    assert not [name for name, value in lines.items() if "SECRET" in name and value]
+    assert not [name for name, value in lines.items() if ("SECRET" in name or name == "CARD_KEY") and value]
     assert not re.search(r"://[^/\s]*:[^/\s]*@", read(path))
 
 

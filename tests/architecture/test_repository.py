@@ -25,7 +25,7 @@ LOCAL = {
 }
 NEVER = re.compile(
     r"\.(pyc|pyo|so|db|db-wal|db-shm|sqlite3?|log|pem|key|p12|pfx|jks|kdbx|bak|orig|rej|swp|zip|gz|whl)$"
-    r"|(^|/)(\.env|jwt_secret|id_rsa|id_ed25519|\.coverage(\..+)?|\.netrc|\.pgpass|__pycache__|\.DS_Store)(/|$)"
+    r"|(^|/)(\.env|jwt_secret|card_key|id_rsa|id_ed25519|\.coverage(\..+)?|\.netrc|\.pgpass|__pycache__|\.DS_Store)(/|$)"
 )
 SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY"

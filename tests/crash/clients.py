@@ -12,8 +12,10 @@ from typing import Any
 import httpx
 
 from app.db.unit_of_work import Database
+from app.ledger.commands import authorization_of, hold_of
 from app.services import integrity
 from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, rows
+from tests.cards import AUTHORIZATIONS, CARDS, asked, issue
 from tests.client import BankClient, error_of
 
 THREADS = 6
@@ -34,15 +36,31 @@ class Act:
     # By whom which balance changes, once it is done.
     effect: dict[int, int]
     answer: httpx.Response | None = None
+    # The hold that this is done to.
+    hold: "Act | None" = None
+    # Who pays and who is paid, of a hold.
+    sides: tuple[int, int] | None = None
 
     @property
     def done(self) -> bool:
-        return self.answer is not None and self.answer.status_code == 201
+        return self.answer is not None and self.answer.is_success
+
+    @property
+    def asks_card(self) -> bool:
+        return self.path.endswith("/authorizations")
+
+    @property
+    def reserves(self) -> bool:
+        if self.asks_card:
+            return self.answer is not None and self.answer.json()["status"] == "approved"
+        return "pending" in self.body
 
     @property
     def transfer_id(self) -> str:
         assert self.answer is not None
         made = self.answer.json()
+        if self.asks_card:
+            return hold_of(made["id"])
         return str(made["id"] if self.path == TRANSFERS else made["transfer_id"])
 
 
@@ -66,6 +84,8 @@ class Clients:
     """Five customers and what they have asked for, all of it."""
 
     people: list[Customer]
+    # A card of each.
+    cards: list[dict[str, Any]] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
     done: list[Act] = field(default_factory=list)
     # Requests with a known answer that were sent again, and lost answers that were asked for again.
@@ -125,10 +145,26 @@ class Clients:
             return dice.choice(self.done)
         payer, payee = dice.sample(range(len(self.people)), 2)
         amount, key = dice.randint(1, _START // 2), dice.randbytes(8).hex()
-        kind = dice.choice(("transfer", "transfer", "transfer", "deposit", "withdrawal"))
-        if kind == "transfer":
+        kind = dice.choice(
+            ("transfer", "transfer", "transfer", "hold", "card", "act", "deposit", "withdrawal")
+        )
+        holds = [act for act in self.done if act.reserves]
+        if kind == "act" and holds:
+            act = _act_on(dice.choice(holds), dice, key)
+            self.acts.append(act)
+            return act
+        if kind == "card":
+            # The merchant's name is the description of what is reserved: so the record tells whose it is.
+            path, body = f"{CARDS}/{self.cards[payer]['id']}/authorizations", asked(amount, name=key)
+            act = Act(payer, path, body, key, {}, sides=(payer, payee))
+            self.acts.append(act)
+            return act
+        if kind in ("transfer", "hold", "act"):
             body = self.people[payer].payment(self.people[payee], amount)
-            act = Act(payer, TRANSFERS, body, key, {payer: -amount, payee: amount})
+            is_hold = kind == "hold"
+            body |= {"pending": True} if is_hold else {}
+            effect = {} if is_hold else {payer: -amount, payee: amount}
+            act = Act(payer, TRANSFERS, body, key, effect, sides=(payer, payee))
         else:
             account = self.people[payer].id
             body = {"account_id": account, "type": kind, "amount": amount, "currency": "EUR"}
@@ -153,8 +189,8 @@ class Clients:
         if answer.status_code == 503:
             error_of(answer, 503, "database_unavailable")
             return False
-        if answer.status_code != 201:
-            error_of(answer, 409, "insufficient_funds")
+        if not answer.is_success:
+            _assert_refusal(act, answer)
         self._take(act, answer)
         return True
 
@@ -183,8 +219,14 @@ class Clients:
         found = Findings(
             acknowledged=len(self.done), postings=rows(db, "SELECT count(*) FROM transfers")[0][0]
         )
-        query = "SELECT description, id FROM transfers WHERE description IS NOT NULL"
+        # A capture has the description of its hold.
+        query = "SELECT description, id FROM transfers WHERE description IS NOT NULL AND pending_key IS NULL"
         self._compare_records(found, rows(db, query))
+        query = (
+            "SELECT t.id, captured, remaining, (SELECT count(*) FROM hold_events WHERE transfer_key = t.key) "
+        )
+        self._compare_holds(found, rows(db, query + "FROM transfers t WHERE captured IS NOT NULL"))
+        self._compare_answers(found, {id_ for (id_,) in rows(db, "SELECT id FROM authorizations")})
         with _client(origin) as client:
             told = [one.at(client).balance() for one in self.people]
         found.differences += sum(a != b for a, b in zip(told, self.balances(), strict=True))
@@ -196,17 +238,65 @@ class Clients:
         for key, transfer_id in stored:
             by_key.setdefault(key, []).append(transfer_id)
         for act in self.done:
+            if act.hold is not None or (act.asks_card and not act.reserves):
+                continue
             made = by_key.pop(act.key, [])
             found.lost += act.transfer_id not in made
             found.doubled += len(made) > 1
         # What is there although its client was told that it was refused.
         found.differences += len(by_key)
 
+    def _compare_answers(self, found: Findings, stored: set[str]) -> None:
+        """What cards have answered is there, a no as well as a yes, and nothing else is."""
+        told = {act.answer.json()["id"] for act in self.done if act.asks_card and act.answer is not None}
+        found.lost += len(told - stored)
+        found.differences += len(stored - told)
+
+    def _compare_holds(self, found: Findings, stored: Iterable[tuple[Any, ...]]) -> None:
+        """Each hold has the acts that its clients were told of, no more and no fewer, and what they leave."""
+        acts: dict[str, list[Act]] = {act.transfer_id: [] for act in self.done if act.reserves}
+        for act in self.done:
+            if act.hold is not None:
+                acts[act.hold.transfer_id].append(act)
+        for hold_id, captured, remaining, events in stored:
+            done = acts.pop(hold_id, [])
+            found.lost += max(0, 1 + len(done) - events)
+            found.doubled += max(0, events - 1 - len(done))
+            moved = sum(act.body.get("amount", 0) for act in done)
+            found.differences += captured != moved
+            found.differences += remaining != 0 and any(act.path.endswith("/void") for act in done)
+
+
+def _act_on(hold: Act, dice: random.Random, key: str) -> Act:
+    """A capture of a part of a hold, or its end."""
+    assert hold.sides is not None
+    (payer, payee), amount = hold.sides, dice.randint(1, hold.body["amount"])
+    effect = {payer: -amount, payee: amount}
+    path = f"{TRANSFERS}/{hold.transfer_id}"
+    if hold.asks_card:
+        # A merchant is none of the five.
+        path, effect = f"{AUTHORIZATIONS}/{authorization_of(hold.transfer_id)}", {payer: -amount}
+    if dice.random() < 0.3:
+        return Act(payer, f"{path}/void", {}, key, {}, hold=hold)
+    return Act(payer, f"{path}/capture", {"amount": amount}, key, effect, hold=hold)
+
+
+def _assert_refusal(act: Act, answer: httpx.Response) -> None:
+    """What has been captured or let go of before cannot be again; else only the money can be missing."""
+    if act.hold is not None and answer.status_code == 422:
+        error_of(answer, 422, "validation_failed")
+    elif act.hold is not None and act.hold.asks_card:
+        # A little more than was approved may be captured, if there is the money.
+        assert answer.json()["error"]["code"] in ("hold_not_active", "insufficient_funds"), answer.text
+    else:
+        error_of(answer, 409, "hold_not_active" if act.hold is not None else "insufficient_funds")
+
 
 def gather(origin: str) -> Clients:
     """Five customers with money, at a new bank."""
     with _client(origin) as client:
-        return Clients([customer(client, name, money=_START) for name in _NAMES])
+        people = [customer(client, name, money=_START) for name in _NAMES]
+        return Clients(people, [issue(one) for one in people])
 
 
 def _client(origin: str) -> BankClient:

@@ -1,5 +1,6 @@
 """The tools of the crash tests: what they find, and that a long run goes on where it stopped."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,51 @@ def test_records_are_held_against_the_logs(stored: list[tuple[str, str]], found:
     clients._compare_records(result, stored)
     assert result == Findings(**found)
     assert result.faults == sum(found.values())
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
+        ({"aut_1", "aut_2"}, {}),
+        ({"aut_1"}, {"lost": 1}),
+        ({"aut_1", "aut_2", "aut_3"}, {"differences": 1}),
+    ],
+    ids=["all", "one missing", "one that nobody was told of"],
+)
+def test_what_cards_have_answered_is_held_against_the_logs(stored: set[str], found: dict[str, int]) -> None:
+    answers = [
+        httpx.Response(201, json={"id": f"aut_{number}", "status": status})
+        for number, status in ((1, "approved"), (2, "declined"))
+    ]
+    asked = [Act(0, "/v1/cards/crd_1/authorizations", {}, "k", {}, answer) for answer in answers]
+    assert [one.reserves for one in asked] == [True, False]
+    result = Findings()
+    Clients([], done=asked)._compare_answers(result, stored)
+    assert result == Findings(**found)
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
+        ((5, 0, 3), {}),
+        ((5, 0, 2), {"lost": 1}),
+        ((5, 0, 4), {"doubled": 1}),
+        ((4, 0, 3), {"differences": 1}),
+        ((5, 4, 3), {"differences": 1}),
+    ],
+    ids=["all once", "an act is missing", "one too many", "another amount", "still reserved"],
+)
+def test_holds_are_held_against_what_was_done_to_them(
+    stored: tuple[int, int, int], found: dict[str, int]
+) -> None:
+    hold = replace(act("k1", "trf_1"), body={"pending": True, "amount": 9})
+    done = [
+        replace(hold, path=f"{TRANSFERS}/trf_1/{verb}", body=body, hold=hold)
+        for verb, body in (("capture", {"amount": 5}), ("void", {}))
+    ]
+    result = Findings()
+    Clients([], done=[hold, *done])._compare_holds(result, [("trf_1", *stored)])
+    assert result == Findings(**found)
 
 
 @pytest.mark.parametrize(

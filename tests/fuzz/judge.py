@@ -31,9 +31,20 @@ _STATE = text(
     "SELECT "
     + ", ".join(
         f"(SELECT count(*) FROM {table})"
-        for table in ("users", "account_holders", "accounts", "transfers", "entries", "idempotency_keys")
+        for table in (
+            "users",
+            "account_holders",
+            "accounts",
+            "transfers",
+            "entries",
+            "cards",
+            "authorizations",
+            "hold_events",
+            "idempotency_keys",
+        )
     )
     + ", (SELECT sum(version) FROM account_holders), (SELECT sum(version) FROM accounts)"
+    ", (SELECT sum(version) FROM cards)"
     ", (SELECT count(ended_at) FROM sessions), (SELECT count(*) FROM sessions)"
     ", (SELECT count(used_at) FROM refresh_tokens), (SELECT count(*) FROM refresh_tokens)"
 )
@@ -100,9 +111,9 @@ class Judge:
         if verdict == LIMIT:
             verdict = 422 if place.longest and len(value.content) > place.longest else ACCEPTED
         elif verdict == EMPTY:
-            nothing = not value.raw and route.media_type is not None
+            nothing = not value.raw and route.operation.get("requestBody", {}).get("required", False)
             verdict = 422 if nothing or required(route, self.app) else ACCEPTED
-        elif value.group == "text_type" and value.raw == "null" and place.nullable:
+        elif value.group in ("text_type", "amount_type") and value.raw == "null" and place.nullable:
             verdict = ACCEPTED
         if verdict == ACCEPTED:
             return success(route)

@@ -23,6 +23,9 @@ TABLES = {
     "accounts": "key",
     "transfers": "key",
     "entries": "id",
+    "cards": "key",
+    "authorizations": "key",
+    "hold_events": "transfer_key, sequence",
     "idempotency_keys": "caller, key",
 }
 

@@ -16,7 +16,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield Bench(databases, seconds=1.0, warm_up=0.2)
 
 
-@pytest.mark.parametrize("name", ["no-database-post", "transfer-uniform", "orm-transfer", "raw-64"])
+@pytest.mark.parametrize(
+    "name", ["no-database-post", "transfer-uniform", "authorize", "orm-transfer", "raw-64"]
+)
 def test_a_cell_is_measured_and_its_books_are_right(name: str, bench: Bench) -> None:
     cell = next(cell for cell in table.cells() if cell.id == CellId(name, SQLITE))
     assert cell.measure(bench)["rate"] > 0

@@ -143,6 +143,7 @@ def test_compose_has_healthcheck_and_env_config() -> None:
         "DATABASE_URL": "sqlite:///./data/banking.db",
         "LOG_LEVEL": "${LOG_LEVEL:-INFO}",
         "JWT_SECRET": "${JWT_SECRET:-}",
+        "CARD_KEY": "${CARD_KEY:-}",
         "CORS_ORIGINS": "${CORS_ORIGINS:-}",
         "ALLOWED_HOSTS": "${ALLOWED_HOSTS:-}",
         "TRUSTED_PROXIES": "${TRUSTED_PROXIES:-}",
@@ -247,7 +248,13 @@ def test_container_builds() -> None:
 def test_compose_starts_health_endpoint() -> None:
     project = ("compose", "--project-name", f"banking-test-{uuid.uuid4().hex[:8]}")
     # A developer's .env must not decide what is tested.
-    settings = {"APP_ENV": "dev", "JWT_SECRET": "", "ALLOWED_HOSTS": "", "TRUSTED_PROXIES": ""}
+    settings = {
+        "APP_ENV": "dev",
+        "JWT_SECRET": "",
+        "CARD_KEY": "",
+        "ALLOWED_HOSTS": "",
+        "TRUSTED_PROXIES": "",
+    }
     try:
         docker(*project, "up", "-d", "--build", "--wait", "--wait-timeout", "30", **settings)
         with httpx.Client(base_url="http://127.0.0.1:8000", timeout=30, trust_env=False) as client:

@@ -20,6 +20,7 @@ def test_the_story_comes_to_its_end_with_the_books_right(empty_database_url: str
     assert (told.returncode, told.stderr) == (0, "")
     lines = told.stdout.splitlines()
     assert "insufficient_funds" in told.stdout
+    assert "the rest is let go" in told.stdout
     assert lines[-1].endswith("the books are right.")
 
 

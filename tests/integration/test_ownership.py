@@ -10,6 +10,7 @@ import pytest
 
 from app.core.caller import Role
 from tests.bank import Customer, customer, keyed, rows, staff
+from tests.cards import approved, issue
 from tests.client import ApiClient, error_of
 from tests.routes import WITHOUT_BODY, Route, routes, valid_bodies
 
@@ -28,6 +29,15 @@ OPEN = {
 UNLISTED = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/docs/assets"}
 # Routes with an id that customers may not call at all.
 STAFF_ONLY = {"POST /v1/transfers/{transfer_id}/reverse"}
+IDS = (
+    "holder_id",
+    "account_id",
+    "authorization_id",
+    "card_id",
+    "transfer_id",
+    "transaction_id",
+    "session_id",
+)
 # Fields of request bodies that name one of the caller's own accounts.
 IDS_IN_BODIES = {"account_id", "source_account_id", "destination_account_id"}
 
@@ -64,11 +74,14 @@ def ids(ada: Customer, bob: Customer) -> dict[str, str]:
     number = {"destination_account_number": savings["number"]}
     transfer = ada.post("/v1/transfers", ada.payment(bob, 10) | number).json()
     entry = ada.person.get("/v1/transactions").json()["data"][0]
+    card = issue(ada)
     return {
         "holder_id": ada.account["account_holder_id"],
         "account_id": ada.id,
         "transfer_id": transfer["id"],
         "transaction_id": entry["id"],
+        "card_id": card["id"],
+        "authorization_id": approved(ada, card, 1)["id"],
         "session_id": ada.person.get("/v1/auth/sessions").json()["data"][0]["id"],
     }
 
@@ -81,6 +94,9 @@ def everything(client: ApiClient) -> list[list[tuple[Any, ...]]]:
         "accounts": "key",
         "transfers": "key",
         "entries": "id",
+        "cards": "key",
+        "authorizations": "key",
+        "hold_events": "transfer_key, sequence",
         "idempotency_keys": "caller, key",
     }
     tables = [rows(client.db, f"SELECT * FROM {table} ORDER BY {key}") for table, key in orders.items()]
@@ -170,7 +186,7 @@ def test_nothing_moves_by_the_id_of_another_customer_in_a_body(
     to_own = {key: value for key, value in bodies["POST /v1/transfers"].items() if "number" not in key}
     for name, valid in [*bodies.items(), ("POST /v1/transfers", to_own | {"destination_account_id": bob.id})]:
         for field in IDS_IN_BODIES & valid.keys():
-            for type_ in ("deposit", "withdrawal") if "type" in valid else (None,):
+            for type_ in ("deposit", "withdrawal") if "amount" in valid and "type" in valid else (None,):
                 body = valid | {field: ada.id} | ({"type": type_} if type_ else {})
                 error = error_of(bob.post(name.removeprefix("POST "), body), 404, "not_found")
                 assert [detail["field"] for detail in error["details"]] == [field]
@@ -180,7 +196,7 @@ def test_nothing_moves_by_the_id_of_another_customer_in_a_body(
 
 
 def test_no_route_answers_without_a_token_but_those_written_down(client: ApiClient) -> None:
-    any_ids = dict.fromkeys(("holder_id", "account_id", "transfer_id", "transaction_id", "session_id"), "x")
+    any_ids = dict.fromkeys(IDS, "x")
     answered = set()
     for route in routes(client.app):
         for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic eDp4"}):
@@ -219,7 +235,7 @@ def test_no_field_that_a_route_does_not_know_is_taken(
 
 
 def test_no_query_parameter_that_a_route_does_not_know_is_taken(client: ApiClient, ada: Customer) -> None:
-    any_ids = dict.fromkeys(("holder_id", "account_id", "transfer_id", "transaction_id", "session_id"), "x")
+    any_ids = dict.fromkeys(IDS, "x")
     for route in routes(client.app):
         if route.method == "GET":
             answer = ada.person.get(f"{route.at(any_ids)}?owner_id=x")

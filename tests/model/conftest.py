@@ -30,6 +30,9 @@ def started(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Any
         "daily_limits": ",".join(f"{currency}:{limit}" for currency, limit in LIMITS.items()),
         "bank_timezone": "UTC" if clock.now().hour < 12 else "Etc/GMT+12",
         "rate_limit_enabled": False,
+        "cards_per_account": 1000,
+        # A history that waits outlives a shorter one.
+        "access_token_minutes": 1440,
     }
 
     @contextmanager

@@ -8,67 +8,33 @@ the method that answers it, in `_acts`.
 import copy
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
+from tests.model.things import Account, Movement
 from tests.model.words import (
     CUSTOMER,
     MOST,
-    MOST_OF_THE_BANK,
+    OPERATOR,
     TELLER,
     Answer,
     Bulk,
+    Capture,
     Close,
     Fund,
+    Increment,
     Open,
     Pay,
     Person,
     Refused,
     Request,
+    Reserve,
     Reverse,
+    Void,
 )
 
 # The bank's own accounts of a currency, made with the first account of a customer.
 BANK = ("cash", "card_settlement", "fees", "interest", "fx_position", "suspense")
-
-
-@dataclass
-class Account:
-    """`holder` is None for the bank's own, which have no floor. `lines`: (transfer, amount, balance)."""
-
-    name: str
-    currency: str
-    holder: str | None = None
-    status: str = "active"
-    balance: int = 0
-    held: int = 0
-    overdraft_limit: int = 0
-    lines: list[tuple[str, int, int]] = field(default_factory=list)
-
-    @property
-    def available(self) -> int:
-        return self.balance - self.held + self.overdraft_limit
-
-    def has_room_for(self, change: int) -> bool:
-        most = MOST if self.holder else MOST_OF_THE_BANK
-        return -most <= self.balance + change <= most
-
-    @property
-    def balances(self) -> dict[str, int]:
-        return {"balance": self.balance, "held": self.held, "available": self.available}
-
-
-@dataclass
-class Movement:
-    """A posted transfer."""
-
-    name: str
-    kind: str
-    source: Account
-    destination: Account
-    amount: int
-    reverses: "Movement | None" = None
-    reversed_by: "Movement | None" = None
 
 
 class Ledger:
@@ -81,18 +47,26 @@ class Ledger:
         self.bank: dict[str, Account] = {}
         self.movements: dict[str, Movement] = {}
         self.spent: Counter[str] = Counter()
+        # Ends that holds were given, and those that are over.
+        self.ends: set[str] = set()
+        self.over: set[str] = set()
         self.keys: dict[tuple[str, str], tuple[Request, Answer]] = {}
         self._acts: dict[type, Callable[[str, Any], Answer]] = {
             Open: self._open,
             Close: self._close,
             Fund: self._fund,
             Pay: self._pay,
+            Reserve: self._reserve,
+            Capture: self._capture,
+            Increment: self._increment,
+            Void: self._void,
             Reverse: self._reverse,
             Bulk: self._bulk,
         }
 
     def ask(self, who: str, request: Request, key: str | None) -> Answer:
         """Role, key, fields, replay; then the request's own rules. A refusal leaves no mark, and no key."""
+        self.ends |= {request.expires_at} if isinstance(request, Reserve) and request.expires_at else set()
         try:
             self._refuse_before_looking(who, request, key)
             return self._once(who, request, key)
@@ -153,6 +127,8 @@ class Ledger:
             raise Refused(403, "forbidden")
         if account.status != "active":
             raise Refused(409, f"account_{account.status}")
+        if account.held != 0:
+            raise Refused(409, "account_in_use")
         if account.balance != 0:
             raise Refused(409, "balance_not_zero")
         account.status = "closed"
@@ -189,6 +165,11 @@ class Ledger:
         )
 
     def _pay(self, who: str, request: Pay) -> Answer:
+        source, destination = self._sides(who, request)
+        return self._told(self._post("transfer", source, destination, request.amount))
+
+    def _sides(self, who: str, request: Pay) -> tuple[Account, Account]:
+        """Whence and where to, if so much may go there."""
         source = self.accounts.get(request.source)
         if source is None or not self._acts_for(who, source):
             raise Refused(404, "not_found", "source_account_id")
@@ -197,7 +178,7 @@ class Ledger:
             raise Refused(404, "not_found", f"destination_account_{request.by}")
         knows = self._acts_for(who, destination)
         self._judge(source, destination, request.amount, request.currency, knows=knows)
-        return self._told(self._post("transfer", source, destination, request.amount))
+        return source, destination
 
     def _acts_for(self, who: str, account: Account) -> bool:
         """Owners for themselves, tellers for people without a login."""
@@ -236,11 +217,93 @@ class Ledger:
         if not destination.has_room_for(amount):
             raise Refused(409, "destination_unavailable")
 
+    # Holds
+
+    def _reserve(self, who: str, request: Reserve) -> Answer:
+        if request.expires_at in self.over:
+            raise Refused(422, "validation_failed")
+        source, destination = self._sides(who, request)
+        hold = self._named("transfer", source, destination, request.amount)
+        hold.status, hold.captured, hold.remaining = "pending", 0, request.amount
+        hold.expires_at = request.expires_at
+        source.held += request.amount
+        self.spent[source.name] += request.amount
+        return self._told(hold)
+
+    def _held(self, who: str, name: str) -> Movement:
+        """The open hold, for the payer and staff; the recipient may only see it."""
+        one = self.movements.get(name)
+        is_staff = self.people[who].role in (TELLER, OPERATOR)
+        if one is None or not (is_staff or who in (one.source.holder, one.destination.holder)):
+            raise Refused(404, "not_found", "transfer_id")
+        if not (is_staff or who == one.source.holder):
+            raise Refused(403, "forbidden")
+        if one.status != "pending":
+            raise Refused(409, "hold_not_active")
+        return one
+
+    def _capture(self, who: str, request: Capture) -> Answer:
+        hold = self._held(who, request.hold)
+        amount = hold.remaining if request.amount is None else request.amount
+        if amount > hold.remaining:
+            raise Refused(422, "validation_failed")
+        self._refuse_destination(who, hold, amount)
+        hold.source.held -= amount
+        hold.remaining -= amount
+        made = self._post("transfer", hold.source, hold.destination, amount, hold=hold)
+        assert hold.captured is not None
+        hold.captured += amount
+        if request.final or hold.remaining == 0:
+            self._let_go(hold, "posted")
+        return replace(self._told(hold), status=200, made=(made.name,))
+
+    def _refuse_destination(self, who: str, hold: Movement, amount: int) -> None:
+        knows = self._acts_for(who, hold.destination)
+        if hold.destination.status == "closed":
+            raise Refused(409, "account_closed" if knows else "destination_unavailable")
+        if not hold.destination.has_room_for(amount):
+            raise Refused(409, "balance_limit" if knows else "destination_unavailable")
+
+    def _increment(self, who: str, request: Increment) -> Answer:
+        hold, amount = self._held(who, request.hold), request.amount
+        if hold.source.status == "frozen":
+            raise Refused(409, "account_frozen")
+        if hold.amount + amount > MOST:
+            raise Refused(409, "balance_limit")
+        self._refuse_destination(who, hold, hold.amount + amount)
+        limit = self.limits.get(hold.source.currency)
+        if limit is not None and self.spent[hold.source.name] + amount > limit:
+            raise Refused(409, "limit_exceeded")
+        if hold.source.available < amount:
+            raise Refused(409, "insufficient_funds")
+        hold.amount += amount
+        hold.remaining += amount
+        hold.source.held += amount
+        self.spent[hold.source.name] += amount
+        return replace(self._told(hold), status=200, made=())
+
+    def _void(self, who: str, request: Void) -> Answer:
+        hold = self._held(who, request.hold)
+        self._let_go(hold, "voided")
+        return replace(self._told(hold), status=200, made=())
+
+    def _let_go(self, hold: Movement, status: str) -> None:
+        hold.source.held -= hold.remaining
+        self.spent[hold.source.name] -= hold.remaining
+        hold.status, hold.remaining = status, 0
+
+    def wait(self) -> None:
+        """So long that what was given an end of its own has met it."""
+        self.over |= self.ends
+        for one in self.movements.values():
+            if one.status == "pending" and one.expires_at is not None:
+                self._let_go(one, "expired")
+
     def _reverse(self, who: str, request: Reverse) -> Answer:
         original = self.movements.get(request.transfer)
         if original is None:
             raise Refused(404, "not_found", "transfer_id")
-        if original.kind == "reversal":
+        if original.kind == "reversal" or original.captured is not None:
             raise Refused(409, "not_reversible")
         if original.reversed_by is not None:
             raise Refused(409, "already_reversed")
@@ -255,14 +318,27 @@ class Ledger:
         made.reverses, original.reversed_by = original, made
         return self._told(made)
 
-    def _post(self, kind: str, source: Account, destination: Account, amount: int) -> Movement:
-        movement = Movement(f"transfer {len(self.movements)}", kind, source, destination, amount)
-        self.movements[movement.name] = movement
+    def _post(
+        self,
+        kind: str,
+        source: Account,
+        destination: Account,
+        amount: int,
+        *,
+        hold: Movement | None = None,
+    ) -> Movement:
+        movement = self._named(kind, source, destination, amount)
+        movement.hold = hold
         for account, change in ((source, -amount), (destination, amount)):
             account.balance += change
             account.lines.append((movement.name, change, account.balance))
-        if kind in ("transfer", "withdrawal"):
+        if kind in ("transfer", "withdrawal") and hold is None:
             self.spent[source.name] += amount
+        return movement
+
+    def _named(self, kind: str, source: Account, destination: Account, amount: int) -> Movement:
+        movement = Movement(f"transfer {len(self.movements)}", kind, source, destination, amount)
+        self.movements[movement.name] = movement
         return movement
 
     def _told(self, made: Movement) -> Answer:
@@ -273,12 +349,15 @@ class Ledger:
     def _movement(self, one: Movement, *, sees_source: bool) -> dict[str, Any]:
         return {
             "id": one.name,
-            "status": "posted",
+            "status": one.status,
             "kind": one.kind,
             "source_account_id": one.source.name if sees_source else None,
             "destination_account_id": one.destination.name,
             "amount": one.amount,
             "currency": one.source.currency,
+            "captured_amount": one.captured,
+            "remaining_amount": None if one.captured is None else one.remaining,
+            "pending_id": one.hold.name if one.hold else None,
             "reverses_id": one.reverses.name if one.reverses else None,
             "reversed_by_id": one.reversed_by.name if one.reversed_by else None,
         }
@@ -286,14 +365,16 @@ class Ledger:
     # Bulks
 
     def _bulk(self, who: str, request: Bulk) -> Answer:
-        before = copy.deepcopy((self.accounts, self.bank, self.movements, self.spent, self.keys))
+        fixed = ("people", "limits", "_acts")
+        # All of it at once, also what a feature adds: what refers to each other still does.
+        before = copy.deepcopy({name: value for name, value in vars(self).items() if name not in fixed})
         results, made = [], list[str]()
         for place, item in enumerate(request.items):
             try:
                 answer = self._once(who, item.pay, item.key)
             except Refused as refused:
                 if request.atomic:
-                    self.accounts, self.bank, self.movements, self.spent, self.keys = before
+                    vars(self).update(before)
                     raise refused.in_bulk(place) from None
                 answer = refused.answer
             made += answer.made
@@ -326,11 +407,7 @@ class Ledger:
                 name: (one.status, one.balance, one.held, one.overdraft_limit, 0)
                 for name, one in accounts.items()
             },
-            "movements": [
-                (one.name, one.kind, "posted", one.source.name, one.destination.name, one.amount, reverses)
-                for one in self.movements.values()
-                for reverses in [one.reverses.name if one.reverses else None]
-            ],
+            "movements": [one.whole for one in self.movements.values()],
             "lines": {name: one.lines for name, one in accounts.items() if one.lines},
             "keys": len(self.keys),
             "bulks": sum(isinstance(request, Bulk) for request, _ in self.keys.values()),
@@ -338,7 +415,8 @@ class Ledger:
 
 
 def _is_amount(request: Request) -> bool:
-    return 1 <= getattr(request, "amount", 1) <= MOST
+    amount = getattr(request, "amount", None)
+    return 1 <= (1 if amount is None else amount) <= MOST
 
 
 def _result(place: int, answer: Answer) -> dict[str, Any]:

@@ -12,14 +12,28 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from app.core import errors
+from app.core import clock, errors
 from app.core.caller import Role
 from app.services import integrity
 from tests.bank import TRANSACTIONS, TRANSFERS, keyed, rows, staff
 from tests.client import ApiClient, Person
 from tests.model import words
 from tests.model.proof import Outage
-from tests.model.words import Answer, Bulk, Close, Fund, Item, Open, Pay, Request, Reverse
+from tests.model.words import (
+    Answer,
+    Bulk,
+    Capture,
+    Close,
+    Fund,
+    Increment,
+    Item,
+    Open,
+    Pay,
+    Request,
+    Reserve,
+    Reverse,
+    Void,
+)
 
 ACCOUNTS = "/v1/accounts"
 
@@ -87,7 +101,7 @@ class Service:
                 self._keep_items(who, request, answer.json()["results"])
         if replayed:
             assert key is not None
-            assert answer.text == self._firsts[who, key]
+            assert answer.text == self._as_replayed(request, self._firsts[who, key])
         return self._understood(answer, replayed=replayed)
 
     def _remember(self, request: Request, made: Sequence[str], ids: Sequence[str]) -> None:
@@ -114,21 +128,43 @@ class Service:
             case Fund(account, kind, amount, currency):
                 body = {"account_id": self._id(account), "type": kind, "amount": amount, "currency": currency}
                 return TRANSACTIONS, body, "transfer_id"
-            case Pay():
-                return TRANSFERS, self._payment(request), "id"
-            case Bulk(atomic, items):
-                return f"{TRANSFERS}/bulk", {"atomic": atomic, "transfers": [*map(self._item, items)]}, "id"
+            case Pay() | Bulk():
+                return (*self._paying(request), "id")
             case Reverse(transfer):
                 return f"{TRANSFERS}/{self._id(transfer)}/reverse", None, "id"
+            case _:
+                # What a capture makes is named when the books are read.
+                return (*self._act_as_http(request), None)
+
+    def _act_as_http(self, request: Capture | Increment | Void) -> tuple[str, dict[str, Any] | None]:
+        path = f"{TRANSFERS}/{self._id(request.hold)}/{type(request).__name__.lower()}"
+        match request:
+            case Capture(_, amount, final):
+                return path, {"amount": amount, "final": final}
+            case Increment(_, amount):
+                return path, {"amount": amount}
+        return path, None
+
+    def _as_replayed(self, request: Request, first: str) -> str:
+        """The first answer, as it is told again."""
+        return first
+
+    def _paying(self, request: Pay | Bulk) -> tuple[str, dict[str, Any]]:
+        if isinstance(request, Pay):
+            return TRANSFERS, self._payment(request)
+        body = {"atomic": request.atomic, "transfers": [*map(self._item, request.items)]}
+        return f"{TRANSFERS}/bulk", body
 
     def _payment(self, pay: Pay) -> dict[str, Any]:
         names = self._ids if pay.by == "id" else self._numbers
-        return {
+        body = {
             "source_account_id": self._id(pay.source),
             f"destination_account_{pay.by}": names.get(pay.destination, pay.destination),
             "amount": pay.amount,
             "currency": pay.currency,
         }
+        is_hold = isinstance(pay, Reserve)
+        return body | ({"pending": True, "expires_at": pay.expires_at} if is_hold else {})
 
     def _item(self, item: Item) -> dict[str, Any]:
         return self._payment(item.pay) | {"idempotency_key": item.key}
@@ -185,20 +221,30 @@ class Service:
     @_in_time()
     def books(self) -> dict[str, Any]:
         """Everything that has been committed: accounts, movements, lines, and how many keys."""
+        # A hold whose time is over counts nowhere, whether a batch has ended it yet or not.
+        now, due = clock.to_micros(clock.now()), "t.status = 'pending' AND t.expires_at <= :now"
         accounts = rows(
             self._db,
-            "SELECT id, kind, currency, status, balance, held, overdraft_limit, unarranged FROM accounts "
-            "ORDER BY key",
+            "SELECT a.id, a.kind, a.currency, a.status, balance, held - coalesce((SELECT sum(remaining) "
+            f"FROM transfers t WHERE source_key = a.key AND {due}), 0), overdraft_limit, unarranged "
+            "FROM accounts a ORDER BY key",
+            now=now,
         )
         for id_, kind, currency, *_ in accounts:
             if id_ not in self._names and kind not in ("checking", "savings"):
                 self._bind(f"{kind} {currency}", id_)
         movements = rows(
             self._db,
-            "SELECT t.id, t.kind, t.status, s.id, d.id, t.amount, r.id FROM transfers t "
+            f"SELECT t.id, t.kind, CASE WHEN {due} THEN 'expired' ELSE t.status END, s.id, d.id, t.amount, "
+            f"t.captured, CASE WHEN {due} THEN 0 ELSE t.remaining END, r.id, h.id FROM transfers t "
             "JOIN accounts s ON s.key = t.source_key JOIN accounts d ON d.key = t.destination_key "
-            "LEFT JOIN transfers r ON r.key = t.reverses_key ORDER BY t.key",
+            "LEFT JOIN transfers r ON r.key = t.reverses_key LEFT JOIN transfers h ON h.key = t.pending_key "
+            "ORDER BY t.key",
+            now=now,
         )
+        for place, (id_, *_) in enumerate(movements):
+            if id_ not in self._names:
+                self._bind(f"transfer {place}", id_)
         lines = rows(
             self._db,
             "SELECT a.id, t.id, e.amount, e.balance_after FROM entries e "

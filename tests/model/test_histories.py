@@ -7,7 +7,8 @@ joins with a rule here; `words.py` has its request, `ledger.py` its rules, `serv
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
 )
 from hypothesis.strategies._internal.featureflags import FeatureFlags
 
+from app.core import clock
 from tests.client import ApiClient
 from tests.model.draws import (
     ALIKE,
@@ -42,10 +44,26 @@ from tests.model.draws import (
     pairs,
     people,
 )
-from tests.model.ledger import Account, Ledger
+from tests.model.ledger import Ledger
 from tests.model.proof import Proof
 from tests.model.service import Service
-from tests.model.words import MOST, Answer, Bulk, Close, Fund, Item, Open, Pay, Request, Reverse
+from tests.model.things import Account
+from tests.model.words import (
+    MOST,
+    Answer,
+    Bulk,
+    Capture,
+    Close,
+    Fund,
+    Increment,
+    Item,
+    Open,
+    Pay,
+    Request,
+    Reserve,
+    Reverse,
+    Void,
+)
 
 Started = Callable[[], AbstractContextManager[ApiClient]]
 
@@ -58,6 +76,10 @@ class Asked:
     request: Request
     key: str | None
     made: str | None
+
+
+def reserved(one: Asked) -> bool:
+    return one.made is not None and isinstance(one.request, Reserve)
 
 
 def moved_money(one: Asked) -> bool:
@@ -78,20 +100,25 @@ class Histories(RuleBasedStateMachine):
 
     asked = Bundle("asked")
     many = Bundle("many")
+    everybody: ClassVar = PEOPLE
+    of_ledger: ClassVar[type[Ledger]] = Ledger
+    of_service: ClassVar[type[Service]] = Service
 
     def __init__(self, started: Started, proof: Proof) -> None:
         super().__init__()
         self.proof = proof
-        self.model = Ledger(PEOPLE, LIMITS)
+        self.real_now = clock.now
+        self.model = self.of_ledger(self.everybody, LIMITS)
         with ExitStack() as stack:
-            self.service = Service(stack.enter_context(started()), PEOPLE)
+            self.service = self.of_service(stack.enter_context(started()), self.everybody)
             self.stop = stack.pop_all().close
-        self.fresh_keys = 0
+        self.fresh_keys, self.waits = 0, 0
         if proof.is_short:
             # For each history Hypothesis switches off rules by chance: good for many, a waste for a few.
             self._rules_strategy.enabled_rules_strategy = st.just(FeatureFlags())
 
     def teardown(self) -> None:
+        clock.now = self.real_now
         self.stop()
 
     @invariant()
@@ -230,6 +257,69 @@ class Histories(RuleBasedStateMachine):
         pay = Pay(source, destination, by, self.amount(amount, source), self.currency(currency, source))
         return Item(pay, self.key(key))
 
+    # Holds
+
+    @rule(
+        target=asked,
+        who=callers,
+        pair=pairs,
+        by=mostly(["number"], ["id"]),
+        amount=amounts,
+        currency=currencies,
+        is_short=st.booleans(),
+        key=keys,
+    )
+    def reserve(
+        self,
+        who: str,
+        pair: tuple[str, str],
+        by: str,
+        amount: Any,
+        currency: str,
+        is_short: bool,
+        key: str | None,
+    ) -> Asked:
+        source, destination = pair
+        of_source = self.amount(amount, source), self.currency(currency, source)
+        end = clock.rfc3339(clock.now() + HOUR) if is_short else None
+        return self.ask(self.caller(who, source), Reserve(source, destination, by, *of_source, end), key)
+
+    @rule(target=asked, pair=st.sampled_from(ALIKE), amount=st.sampled_from([10, 25, 90]))
+    def reserve_plainly(self, pair: tuple[str, str], amount: int) -> Asked:
+        source, destination = pair
+        request = Reserve(source, destination, "number", amount, self.account(source).currency)
+        return self.ask(self.caller(OWNER, source), request)
+
+    @rule(
+        target=asked,
+        who=mostly([OWNER, OWNER, "operator"], ["teller", "ada", "ben", "auditor"]),
+        earlier=st.one_of(asked.filter(reserved), asked),
+        act=st.sampled_from(["part", "part", "rest", "final", "more", "void"]),
+        amount=amounts,
+        key=keys,
+    )
+    def act_on_hold(self, who: str, earlier: Asked, act: str, amount: Any, key: str | None) -> Asked:
+        hold = earlier.made or "nothing"
+        payer = getattr(earlier.request, "source", "nobody's")
+        number = self.amount(amount, payer)
+        requests: dict[str, Request] = {
+            "part": Capture(hold, number, final=False),
+            "rest": Capture(hold, None, final=False),
+            "final": Capture(hold, number, final=True),
+            "more": Increment(hold, number),
+            "void": Void(hold),
+        }
+        return self.ask(self.caller(who, payer), requests[act], key)
+
+    @precondition(lambda self: self.waits < LONGEST_WAIT)
+    @rule()
+    def wait(self) -> None:
+        """The clock goes on until holds with an end of their own have expired."""
+        self.waits += 1
+        later = self.waits * (HOUR + timedelta(seconds=1))
+        clock.now = lambda: self.real_now() + later
+        self.model.wait()
+
     # Keys
 
     @rule(earlier=asked)
@@ -252,7 +342,7 @@ class Histories(RuleBasedStateMachine):
         request = earlier.request
         changed = (
             replace(request, amount=request.amount % MOST + 1)
-            if isinstance(request, Fund | Pay)
+            if isinstance(request, Fund | Pay | Increment)
             else other.request
         )
         return self.ask(earlier.who, changed, earlier.key)
@@ -274,7 +364,7 @@ class Histories(RuleBasedStateMachine):
     @rule(account=accounts, limit=st.sampled_from([0, 100]))
     def arrange_overdraft(self, account: str, limit: int) -> None:
         one = self.model.accounts.get(account)
-        if one is not None and one.balance + limit >= 0:
+        if one is not None and one.balance - one.held + limit >= 0:
             one.overdraft_limit = limit
             self.service.set(account, overdraft_limit=limit)
 
@@ -291,6 +381,10 @@ class Histories(RuleBasedStateMachine):
         self.compare(self.service.look_at_transfer(who, name), self.model.look_at_transfer(who, name))
 
 
+HOUR = timedelta(hours=1)
+# A history is over before the day of the bank is.
+LONGEST_WAIT = 5
+
 # What a run must have met, to be worth something: even a short one,
 MET = {
     "done",
@@ -306,20 +400,28 @@ MET = {
     "balance_limit",
     "insufficient_funds",
     "balance_not_zero",
+    "hold_not_active",
 }
 # and, of each kind of request, one of this many commands. Some of it comes once in 20,000.
 LONG = 50_000
+# and, of each kind of request, a long one.
+ACTED = ("done", "replayed", "forbidden", "idempotency_key_reused", "not_found")
 MET_IN_THE_END = {
     *(f"{kind} {code}" for kind in ("Open", "Close") for code in ("done", "replayed", "forbidden")),
     *("Open not_found", "Open holder_required", "Open validation_failed", "Open idempotency_key_reused"),
     *("Close not_found", "Close account_closed", "Close account_frozen", "Close balance_not_zero"),
-    *(f"{kind} {code}" for kind in ("Fund", "Pay") for code in MET - {"balance_not_zero"}),
+    *(f"{kind} {code}" for kind in ("Fund", "Pay") for code in MET - {"balance_not_zero", "hold_not_active"}),
     *("Fund limit_exceeded", "Pay limit_exceeded", "Pay same_account", "Pay destination_unavailable"),
     *(f"Bulk {code}" for code in ("done", "replayed", "forbidden", "validation_failed", "not_found")),
     *("Bulk idempotency_key_required", "Bulk idempotency_key_reused", "Bulk insufficient_funds"),
     *("Bulk currency_mismatch", "Bulk same_account", "Bulk account_frozen", "Bulk account_closed"),
     *("Reverse done", "Reverse replayed", "Reverse forbidden", "Reverse idempotency_key_required"),
     *("Reverse not_found", "Reverse idempotency_key_reused", "Reverse account_closed"),
+    *(f"{kind} {code}" for kind in ("Reserve", "Capture", "Increment", "Void") for code in ACTED),
+    *("Reserve insufficient_funds", "Reserve limit_exceeded", "Reserve destination_unavailable"),
+    *("Capture hold_not_active", "Capture validation_failed", "Capture destination_unavailable"),
+    *("Increment hold_not_active", "Increment insufficient_funds", "Increment account_frozen"),
+    *("Void hold_not_active", "Close account_in_use"),
     *("Reverse already_reversed", "Reverse not_reversible", "Reverse insufficient_funds"),
 }
 

@@ -58,6 +58,39 @@ class Pay:
 
 
 @dataclass(frozen=True)
+class Reserve(Pay):
+    """The same, pending. With an end of its own it lasts an hour, else for days."""
+
+    expires_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A part of a hold, or all that is left."""
+
+    roles: ClassVar = {CUSTOMER, TELLER, OPERATOR}
+    needs_key: ClassVar = True
+    hold: str
+    amount: int | None
+    final: bool
+
+
+@dataclass(frozen=True)
+class Increment:
+    roles: ClassVar = {CUSTOMER, TELLER, OPERATOR}
+    needs_key: ClassVar = True
+    hold: str
+    amount: int
+
+
+@dataclass(frozen=True)
+class Void:
+    roles: ClassVar = {CUSTOMER, TELLER, OPERATOR}
+    needs_key: ClassVar = True
+    hold: str
+
+
+@dataclass(frozen=True)
 class Reverse:
     roles: ClassVar = {TELLER, OPERATOR}
     needs_key: ClassVar = True
@@ -82,7 +115,7 @@ class Bulk:
     items: tuple[Item, ...]
 
 
-Request = Open | Close | Fund | Pay | Reverse | Bulk
+Request = Open | Close | Fund | Pay | Capture | Increment | Void | Reverse | Bulk
 
 
 @dataclass(frozen=True)

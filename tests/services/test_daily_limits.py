@@ -1,5 +1,7 @@
 """How much may leave an account on one day of the bank."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from app.core import clock, ids
@@ -7,7 +9,20 @@ from app.db.unit_of_work import Database
 from app.ledger.commands import BankAccount
 from app.models.accounts import AccountKind
 from app.models.transfers import TransferKind
-from tests.books import Books, deposit, move, pay, reverse, set_clock, told, withdraw
+from tests.books import (
+    Books,
+    capture,
+    deposit,
+    hold,
+    increment,
+    move,
+    pay,
+    reverse,
+    set_clock,
+    told,
+    void,
+    withdraw,
+)
 
 
 @pytest.fixture
@@ -97,20 +112,76 @@ def test_a_reversal_passes_no_limit_and_gives_nothing_back(books: Books) -> None
     books.refused(pay(ben, two, one, 1), "limit_exceeded")
 
 
-@pytest.mark.parametrize(("status", "left"), [("pending", 0), ("voided", 600), ("expired", 600)])
-def test_what_is_reserved_counts_until_it_is_let_go(books: Books, status: str, left: int) -> None:
+def test_what_is_reserved_counts_until_it_is_let_go(books: Books) -> None:
     ada = books.person()
     one, two = books.account(ada, money=5000), books.account()
-    posted = books.did(pay(ada, one, two, 600))
-    books.did(pay(ada, one, two, 400))
-    books.run(
-        "UPDATE transfers SET status = :status, booked_at = NULL WHERE id = :id",
-        status=status,
-        id=posted.row["id"],
-    )
-    if left:
-        books.did(pay(ada, one, two, left))
+    held = books.held(hold(ada, one, two, 600))
+    books.did(pay(ada, one, two, 300))
+    books.refused(hold(ada, one, two, 101), "limit_exceeded")
+    books.refused(increment(ada, held, 101), "limit_exceeded")
+    books.held(increment(ada, held, 100))
+    for command in (pay(ada, one, two, 1), hold(ada, one, two, 1), increment(ada, held, 1)):
+        books.refused(command, "limit_exceeded")
+    books.held(capture(ada, held, 400))
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
+    books.held(void(ada, held))
+    books.refused(pay(ada, one, two, 301), "limit_exceeded")
+    books.did(pay(ada, one, two, 300))
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+def test_what_is_let_go_in_a_batch_can_be_spent_in_it(books: Books) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    first, second = books.held(hold(ada, one, two, 600)), books.held(hold(ada, one, two, 400))
+    outcomes = books.post(
+        pay(ada, one, two, 1),
+        void(ada, first),
+        capture(ada, second, 100, final=True),
+        pay(ada, one, two, 901),
+        pay(ada, one, two, 900),
+        increment(ada, second, 1),
+    )
+    assert [told(one) for one in outcomes] == [
+        "limit_exceeded",
+        "posted",
+        "posted",
+        "limit_exceeded",
+        "posted",
+        "hold_not_active",
+    ]
+    books.refused(pay(ada, one, two, 1), "limit_exceeded")
+
+
+def test_a_hold_counts_on_its_day_and_its_increments_on_theirs(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    set_clock(monkeypatch, "2026-03-10T12:00:00Z")
+    held = books.held(hold(ada, one, two, 600))
+    set_clock(monkeypatch, "2026-03-11T12:00:00Z")
+    books.held(capture(ada, held, 500))
+    books.refused(increment(ada, held, 1001), "limit_exceeded")
+    books.held(increment(ada, held, 300))
+    books.refused(pay(ada, one, two, 701), "limit_exceeded")
+    books.held(void(ada, held))
+    outcomes = books.post(pay(ada, one, two, 701), pay(ada, one, two, 700))
+    assert [told(one) for one in outcomes] == ["limit_exceeded", "posted"]
+    set_clock(monkeypatch, "2026-03-12T00:00:00Z")
+    books.did(pay(ada, one, two, 1000))
+
+
+def test_a_hold_whose_time_is_over_counts_no_more(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    set_clock(monkeypatch, "2026-03-10T12:00:00Z")
+    end = datetime(2026, 3, 10, 13, tzinfo=UTC)
+    held = books.held(hold(ada, one, two, 1000, expires_at=end))
+    books.held(capture(ada, held, 400))
+    set_clock(monkeypatch, "2026-03-10T13:00:00Z")
+    books.refused(pay(ada, one, two, 601), "limit_exceeded")
+    books.did(pay(ada, one, two, 600))
 
 
 @pytest.mark.parametrize(

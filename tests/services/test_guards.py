@@ -9,9 +9,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from app.core import ids
 from app.core.money import MAX_AMOUNT, MAX_BANK_BALANCE
 from app.db.unit_of_work import Database
-from app.models import Account, Entry, IdempotencyKey, Transfer
+from app.models import Account, Entry, HoldEvent, IdempotencyKey, Transfer
 from tests import scratch
-from tests.books import Acct, Books, pay, reverse
+from tests.books import Acct, Books, hold, pay, reverse
 
 
 class World:
@@ -20,7 +20,7 @@ class World:
     def __init__(self, db: Database) -> None:
         self.db = db
         self.books = Books(db)
-        ada = self.books.person()
+        ada = self.payer = self.books.person()
         self.one, self.two = self.books.account(ada, money=500), self.books.account(money=500)
         self.posted = self.books.did(pay(ada, self.one, self.two, 100))
         self.books.did(reverse(self.books.teller, self.posted))
@@ -51,18 +51,25 @@ def world(db: Database) -> World:
 
 def test_a_transfer_is_of_a_positive_amount_between_two_accounts_that_exist(world: World) -> None:
     good = world.row(Transfer, world.open.row["key"])
+    held = {"captured": 0, "expires_at": good["created_at"]}
     for bad, match in (
         ({"amount": 0}, "ck_transfers_amount"),
         ({"amount": -1}, "ck_transfers_amount"),
         ({"amount": MAX_AMOUNT + 1}, "ck_transfers_amount"),
         ({"destination_key": good["source_key"]}, "ck_transfers_sides"),
         ({"kind": "gift"}, "ck_transfers_kind"),
-        ({"status": "done", "booked_at": None}, "ck_transfers_status"),
+        ({"status": "done", "booked_at": None, **held}, "ck_transfers_status"),
         ({"booked_at": None}, "ck_transfers_booked"),
-        ({"status": "pending", "remaining": 1}, "ck_transfers_booked"),
+        ({"status": "pending", **held}, "ck_transfers_booked"),
         ({"remaining": 1}, "ck_transfers_reserved"),
-        ({"status": "pending", "booked_at": None, "remaining": 101}, "ck_transfers_remaining"),
-        ({"status": "pending", "booked_at": None, "remaining": -1}, "ck_transfers_remaining"),
+        ({"status": "pending", "booked_at": None, **held, "remaining": 101}, "ck_transfers_remaining"),
+        ({"status": "pending", "booked_at": None, **held, "remaining": -1}, "ck_transfers_remaining"),
+        ({"status": "pending", "booked_at": None, "remaining": 1}, "ck_transfers_hold"),
+        ({"expires_at": good["created_at"]}, "ck_transfers_hold"),
+        ({"captured": 1}, "ck_transfers_hold"),
+        ({**held, "captured": -1}, "ck_transfers_hold"),
+        ({**held, "pending_key": good["key"]}, "ck_transfers_hold"),
+        ({**held, "reverses_key": good["key"]}, "ck_transfers_hold"),
         ({"source_key": 1}, FOREIGN),
         ({"destination_key": 1}, FOREIGN),
         ({"reverses_key": 1}, FOREIGN),
@@ -150,6 +157,43 @@ def test_a_key_is_used_once_by_its_caller(world: World) -> None:
     values |= {"created_at": world.posted.row["created_at"]}
     world.refuses(IdempotencyKey, values, "pk_idempotency_keys|idempotency_keys.caller, idempotency_keys.key")
     world.add(IdempotencyKey, values | {"caller": "usr_other"})
+
+
+def test_an_event_of_a_hold_has_its_own_place_and_says_what_happened(world: World) -> None:
+    held = world.books.held(hold(world.payer, world.one, world.two, 100))
+    capture_key = world.open.row["key"]
+    statement = HoldEvent.__table__.select()
+    found = world.db.run_read(lambda session: session.execute(statement).first())
+    good = dict(found._mapping) | {"sequence": 2}
+    captured = {"act": "captured", "capture_key": capture_key}
+    world.add(HoldEvent, good | captured)
+    good["sequence"] = 3
+    for bad, match in (
+        ({"sequence": 1}, "pk_hold_events|hold_events.transfer_key, hold_events.sequence"),
+        ({"sequence": 0}, "ck_hold_events_sequence"),
+        ({"act": "lost"}, "ck_hold_events_act"),
+        ({"act": "captured"}, "ck_hold_events_capture"),
+        ({"capture_key": capture_key}, "ck_hold_events_capture"),
+        (captured, "uq_hold_events_capture_key|hold_events.capture_key"),
+        ({"act": "expired"}, "ck_hold_events_actor"),
+        ({"actor": None}, "ck_hold_events_actor"),
+        ({"transfer_key": 1}, FOREIGN),
+        ({"act": "captured", "capture_key": 1}, FOREIGN),
+    ):
+        world.refuses(HoldEvent, good | bad, match)
+    world.add(HoldEvent, good)
+    assert held.row["key"] == good["transfer_key"]
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE hold_events SET amount = amount", "DELETE FROM hold_events WHERE sequence = 1"]
+)
+def test_events_of_holds_are_neither_changed_nor_deleted(world: World, change: str) -> None:
+    world.books.held(hold(world.payer, world.one, world.two, 100))
+    before = world.books.state()
+    with pytest.raises(DBAPIError, match="hold_events is append-only"):
+        scratch.execute(world.db, change)
+    assert world.books.state() == before
 
 
 @pytest.mark.parametrize("table", ["accounts", "transfers", "account_holders", "users"])

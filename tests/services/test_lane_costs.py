@@ -12,7 +12,7 @@ from app.core.errors import NotFound
 from app.db.unit_of_work import Database
 from app.services import accounts
 from tests import scratch
-from tests.books import Books, pay, statements
+from tests.books import Books, capture, hold, increment, pay, statements, void
 
 
 @contextmanager
@@ -70,6 +70,14 @@ def test_no_statement_of_a_batch_reads_a_whole_table(db: Database) -> None:
     with statements(db) as sent:
         books.did(pay(ada, one, two, 1, key="once"))
         books.did(pay(ada, one, two, 1, key="once"))
+        held = books.held(hold(ada, one, two, 9, key="hold"))
+        for command in (capture(ada, held, 1, key="part"), increment(ada, held, 1), void(ada, held, "end")):
+            books.held(command)
+        books.held(hold(ada, one, two, 9, key="hold"))
+        books.held(void(ada, held, "end"))
+    with sent_to(db.engines.reader) as read:
+        db.run_read(accounts.find_accounts, [(ada, one.id)])
+    sent += read
     for statement in sent:
         if statement.startswith("SELECT"):
             values = ["[]"] * statement.count("?")

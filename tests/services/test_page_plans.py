@@ -15,7 +15,7 @@ from app.core.caller import Caller, Origin, Role
 from app.db.unit_of_work import Database
 from app.models import Account, AccountHolder, Entry, Transfer, User
 from app.repositories.transfers import EntryFilter, TransferFilter
-from app.services import transactions, transfers
+from app.services import holds, transactions, transfers
 
 ACCOUNTS = 40
 EVERYBODYS = "transfers of everybody"
@@ -97,6 +97,10 @@ class History:
         """More transfers, until there are so many entries; the database takes stock."""
         moved = [self._transfer() for _ in range(self._made, entries // 2)]
         lines = [line for transfer in moved for line in self._entries(transfer)]
+        # The oldest are the ones that are open.
+        is_first = len(moved) == self._made
+        kinds = [True] * 60 * is_first + [False] * (entries // 20)
+        moved += [self._hold(is_open=is_open) for is_open in kinds]
 
         def write(session: Session) -> None:
             _insert(session, Transfer, moved)
@@ -123,7 +127,16 @@ class History:
             "initiated_by": self.caller.id,
             "created_at": at,
             "booked_at": at,
+            "captured": None,
+            "expires_at": None,
         }
+
+    def _hold(self, *, is_open: bool) -> dict[str, Any]:
+        """One on the customer's first account: open, or let go of."""
+        made = self._transfer()
+        end = {"captured": 0, "booked_at": None, "expires_at": clock.now() + timedelta(days=1)}
+        status = {"status": "pending", "remaining": 1} if is_open else {"status": "voided"}
+        return made | end | status | {"source_key": self._keys[0], "destination_key": self._keys[1]}
 
     def _entries(self, transfer: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for side, amount in (("source_key", -1), ("destination_key", 1)):
@@ -201,7 +214,20 @@ def reads(history: History) -> dict[str, Callable[[Session], Any]]:
             limit=51,
         )
 
+    def held(session: Session, status: str, after: list[int] | None) -> Any:
+        return holds.list_holds(
+            session,
+            caller=history.caller,
+            account_id=history.account_id,
+            status=status,
+            after=after,
+            limit=51,
+        )
+
     made: dict[str, Callable[[Session], Any]] = {EVERYBODYS: partial(moved, account_id=None, caller=TELLER)}
+    for status in ("pending", "voided"):
+        made[f"holds that are {status}"] = partial(held, status=status, after=None)
+        made[f"holds that are {status}, next page"] = partial(held, status=status, after=[ids.new_key()])
     for account in (history.account_id, None):
         for after in (False, True):
             name = f"{'one account' if account else 'all accounts'}, {'second' if after else 'first'} page"

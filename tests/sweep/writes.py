@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import httpx
 
+from app.core.caller import Role
 from tests import scratch
 from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, keyed, staff
+from tests.cards import AUTHORIZATIONS, CARDS, approved, asked, issue
 from tests.client import PASSWORD, ApiClient, Person
 from tests.sweep.books import Effect
 from tests.sweep.faults import Saboteur, prepare
@@ -28,7 +30,9 @@ class World:
         self.client = client
         self.ada = customer(client, "ada", money=10**9)
         self.bob = customer(client, "bob", money=10**9)
-        self.teller = staff(client)
+        # From now on each batch of hers asks which holds are due.
+        self.ada.pay(self.bob, 1, pending=True)
+        self.teller, self.network = staff(client), staff(client, Role.NETWORK)
         self.saboteur = Saboteur(client.db)
 
     @property
@@ -71,6 +75,8 @@ class Write:
     then: Effect | None = field(default_factory=dict)
     # Through the lane: a batch that fails is posted again, command by command.
     batched: bool = False
+    # Fields that only the first answer holds.
+    shown_once: tuple[str, ...] = ()
 
 
 ANEW: Final = None
@@ -123,10 +129,10 @@ def _hold(world: World) -> Ask:
     return _post("/v1/account-holders", world.somebody(), profile)
 
 
-def _change(by: Person, path: str, body: dict[str, Any]) -> Ask:
+def _change(by: Person, path: str, body: dict[str, Any], at: str | None = None) -> Ask:
     """Whoever changes what they have seen says so; a second time it is another version."""
     seen = by.get(path).headers["ETag"]
-    return Ask(by, "PATCH", path, {"json": body, "headers": {"If-Match": seen}})
+    return Ask(by, "PATCH", at or path, {"json": body, "headers": {"If-Match": seen}})
 
 
 def _change_holder(world: World) -> Ask:
@@ -177,6 +183,69 @@ def _reverse(world: World) -> Ask:
     return _post(f"{TRANSFERS}/{paid.json()['id']}/reverse", world.teller)
 
 
+def _reserve(world: World) -> Ask:
+    return _post(TRANSFERS, world.ada.person, world.ada.payment(world.bob, 7) | {"pending": True})
+
+
+def _act(verb: str, body: dict[str, Any] | None = None) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        held = _reserve(world).send()
+        return _post(f"{TRANSFERS}/{held.json()['id']}/{verb}", world.ada.person, body)
+
+    return ask
+
+
+def _issue_card(world: World) -> Ask:
+    # There is a bound to the cards of an account.
+    scratch.execute(world.client.db, "UPDATE cards SET status = 'cancelled', cancel_reason = 'lost'")
+    return _post(CARDS, world.ada.person, {"account_id": world.ada.id, "type": "physical"})
+
+
+def _on_card(action: str, *before: str, body: Any = None) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        path = f"{CARDS}/{_issue_card(world).send().json()['id']}"
+        for one in before:
+            assert _post(f"{path}/{one}", world.ada.person).send().status_code == 200
+        return _post(f"{path}/{action}", world.ada.person, body)
+
+    return ask
+
+
+def _limit_card(world: World) -> Ask:
+    path = f"{CARDS}/{_issue_card(world).send().json()['id']}"
+    return _change(world.ada.person, path, {"online": False}, at=f"{path}/limits")
+
+
+def _paying_card(world: World) -> dict[str, Any]:
+    """A card that may pay, and has a limit whose sum is asked for."""
+    card: dict[str, Any] = _on_card("activate")(world).send().json()
+    path, limits = f"{CARDS}/{card['id']}/limits", {"limits": {"per_day": 10**6}}
+    assert world.ada.person.patch(path, json=limits).status_code == 200
+    return card
+
+
+def _ask_card(amount: int) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        path = f"{CARDS}/{_paying_card(world)['id']}/authorizations"
+        return _post(path, world.network, asked(amount))
+
+    return ask
+
+
+def _on_approved(verb: str, body: dict[str, Any] | None = None) -> Callable[[World], Ask]:
+    def ask(world: World) -> Ask:
+        made = approved(world.network, _paying_card(world), 7)
+        return _post(f"{AUTHORIZATIONS}/{made['id']}/{verb}", world.network, body)
+
+    return ask
+
+
+def _refund(world: World) -> Ask:
+    captured = _on_approved("capture", {"amount": 7})(world).send().json()
+    body = {"authorization_id": captured["id"], "amount": 3}
+    return _post(f"{CARDS}/{captured['card_id']}/refunds", world.network, body)
+
+
 _DEAD: Final = (401, "unauthenticated")
 _STALE: Final = (412, "precondition_failed")
 
@@ -201,9 +270,31 @@ WRITES: Final = {
     "POST /v1/accounts the first of a currency": Write(_open_first),
     "PATCH /v1/accounts/{account_id}": Write(_rename, _STALE),
     "POST /v1/accounts/{account_id}/close": Write(_close),
+    "POST /v1/cards": Write(_issue_card, shown_once=("number",)),
+    "POST /v1/cards/{card_id}/activate": Write(_on_card("activate")),
+    "POST /v1/cards/{card_id}/freeze": Write(_on_card("freeze", "activate")),
+    "POST /v1/cards/{card_id}/unfreeze": Write(_on_card("unfreeze", "activate", "freeze")),
+    "POST /v1/cards/{card_id}/cancel": Write(_on_card("cancel", body={"reason": "lost"})),
+    "POST /v1/cards/{card_id}/replace": Write(_on_card("replace"), shown_once=("number",)),
+    "PATCH /v1/cards/{card_id}/limits": Write(_limit_card, _STALE),
+    "POST /v1/cards/{card_id}/authorizations yes": Write(_ask_card(7), batched=True),
+    "POST /v1/cards/{card_id}/authorizations no": Write(_ask_card(10**7), batched=True),
+    "POST /v1/authorizations/{authorization_id}/capture": Write(
+        _on_approved("capture", {"amount": 3}), batched=True
+    ),
+    "POST /v1/authorizations/{authorization_id}/increment": Write(
+        _on_approved("increment", {"amount": 3}), batched=True
+    ),
+    "POST /v1/authorizations/{authorization_id}/void": Write(_on_approved("void"), batched=True),
+    "POST /v1/cards/{card_id}/refunds": Write(_refund, batched=True),
     "POST /v1/transactions deposit": Write(_fund("deposit"), batched=True),
     "POST /v1/transactions withdrawal": Write(_fund("withdrawal"), batched=True),
     "POST /v1/transfers": Write(_pay, batched=True),
+    "POST /v1/transfers pending": Write(_reserve, batched=True),
+    "POST /v1/transfers/{transfer_id}/capture all": Write(_act("capture"), batched=True),
+    "POST /v1/transfers/{transfer_id}/capture a part": Write(_act("capture", {"amount": 3}), batched=True),
+    "POST /v1/transfers/{transfer_id}/increment": Write(_act("increment", {"amount": 3}), batched=True),
+    "POST /v1/transfers/{transfer_id}/void": Write(_act("void"), batched=True),
     "POST /v1/transfers/bulk atomic": Write(_bulk(atomic=True), batched=True),
     "POST /v1/transfers/bulk each for itself": Write(_bulk(atomic=False), batched=True),
     "POST /v1/transfers/{transfer_id}/reverse": Write(_reverse, batched=True),
@@ -212,10 +303,12 @@ WRITES: Final = {
 
 def audited_read(path: str, of: Customer) -> Write:
     """What staff look at leaves a trace; looking again leaves another."""
-    holder = of.account["account_holder_id"]
+    holder, card = of.account["account_holder_id"], issue(of)
     entry = of.person.get(f"/v1/accounts/{of.id}/transactions").json()["data"][0]
     ids = {
         "account_id": of.id,
+        "authorization_id": approved(of, card, 1)["id"],
+        "card_id": card["id"],
         "holder_id": holder,
         "transaction_id": entry["id"],
         "transfer_id": entry["transfer_id"],

@@ -14,7 +14,9 @@ from benchmarks.world import Account, World
 WORLD = World(
     emails=["a@example.com", "b@example.com"],
     tokens=["token-0", "token-1"],
-    accounts=[Account(f"acc_{number}", f"number {number}", number % 2) for number in range(40)],
+    accounts=[
+        Account(f"acc_{number}", f"number {number}", number % 2, f"crd_{number}") for number in range(40)
+    ],
 )
 
 
@@ -98,3 +100,14 @@ def test_a_bulk_is_of_so_many_transfers_of_one_caller() -> None:
         assert len(transfers) == 10
         (owner,) = {owners[transfer["source_account_id"]] for transfer in transfers}
         assert f"Bearer token-{owner}\r\n".encode() in request.data
+
+
+def test_owners_ask_their_own_cards() -> None:
+    cards = {account.card: account for account in WORLD.accounts}
+    requests = list(itertools.islice(made().authorizations(), 200))
+    for request in requests:
+        card = re.search(rb"POST /v1/cards/(\w+)/authorizations ", request.data)
+        assert card
+        assert f"Bearer token-{cards[card[1].decode()].owner}\r\n".encode() in request.data
+        assert body_of(request)["amount"] == 1
+    assert len({key_of(request) for request in requests}) == 200

@@ -1,17 +1,14 @@
 import os
-import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
-from tests.server import environment
+from app.core.config import ConfigurationError, Settings, load_settings
 
 LONG = "x" * 32
+KEY = "k" * 32
+SECRETS = ("JWT_SECRET", "CARD_KEY")
 ENVIRONMENTS = ("dev", "test", "staging", "prod")
 
 
@@ -46,7 +43,7 @@ def test_nothing_set_is_a_development_service_on_sqlite(load: Callable[..., Sett
 def test_every_environment_starts_with_a_secret_of_32_characters(
     load: Callable[..., Settings], name: str
 ) -> None:
-    assert load(APP_ENV=name, JWT_SECRET=LONG).app_env == name
+    assert load(APP_ENV=name, JWT_SECRET=LONG, CARD_KEY=KEY).app_env == name
 
 
 @pytest.mark.parametrize("name", ["production", "PROD", "Dev", "local", "prod ", "."])
@@ -56,17 +53,33 @@ def test_an_unknown_environment_is_refused(load: Callable[..., Settings], name: 
 
 @pytest.mark.parametrize("name", ["staging", "prod"])
 @pytest.mark.parametrize("secret", ["", "x", "x" * 31])
+@pytest.mark.parametrize("variable", SECRETS)
 def test_staging_and_prod_refuse_a_missing_or_short_secret(
-    load: Callable[..., Settings], name: str, secret: str
+    load: Callable[..., Settings], name: str, variable: str, secret: str
 ) -> None:
-    assert list(problems(load, APP_ENV=name, JWT_SECRET=secret)) == ["JWT_SECRET"]
+    given = dict(zip(SECRETS, (LONG, KEY), strict=True)) | {variable: secret}
+    assert list(problems(load, APP_ENV=name, **given)) == [variable]
 
 
 @pytest.mark.parametrize("name", ["dev", "test"])
 def test_a_short_secret_is_refused_even_where_none_is_needed(
     load: Callable[..., Settings], name: str
 ) -> None:
-    assert list(problems(load, APP_ENV=name, JWT_SECRET="x" * 31)) == ["JWT_SECRET"]
+    for variable in SECRETS:
+        assert variable in problems(load, APP_ENV=name, **{variable: "x" * 31})
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_what_signs_tokens_or_did_is_no_key_for_cards(load: Callable[..., Settings], name: str) -> None:
+    said = problems(load, APP_ENV=name, JWT_SECRET=LONG, CARD_KEY=LONG)
+    assert said == {"CARD_KEY": "must not be a secret that signs tokens"}
+    said = problems(load, APP_ENV=name, JWT_SECRET=LONG, JWT_PREVIOUS_SECRETS=KEY, CARD_KEY=KEY)
+    assert list(said) == ["CARD_KEY"]
+
+
+@pytest.mark.parametrize("iin", ["99999", "999999999", "99999a", "٩٩٩٩٩٩", "999999\n", "-99999"])
+def test_an_issuer_is_six_to_eight_digits(load: Callable[..., Settings], iin: str) -> None:
+    assert list(problems(load, CARD_IIN=iin)) == ["CARD_IIN"]
 
 
 WRONG = {
@@ -74,6 +87,9 @@ WRONG = {
     "LOG_LEVEL": "loud",
     "JWT_SECRET": "short",
     "JWT_PREVIOUS_SECRETS": f"{LONG},short",
+    "CARD_KEY": "short",
+    "CARD_IIN": "12345",
+    "CARDS_PER_ACCOUNT": "0",
     "ACCESS_TOKEN_MINUTES": "0",
     "SESSION_DAYS": "many",
     "SESSION_CACHE_SECONDS": "nan",
@@ -160,6 +176,7 @@ def test_settings_do_not_show_their_secrets(load: Callable[..., Settings]) -> No
     settings = load(
         JWT_SECRET="canary" * 6,
         JWT_PREVIOUS_SECRETS="canary" * 6,
+        CARD_KEY="canary" * 7,
         DATABASE_URL="postgresql://u:canary@h/d",
     )
     assert "canary" not in repr(settings) + str(settings)
@@ -167,16 +184,19 @@ def test_settings_do_not_show_their_secrets(load: Callable[..., Settings]) -> No
 
 class TestSecretFiles:
     def test_a_secret_is_read_from_its_file(self, load: Callable[..., Settings], tmp_path: Path) -> None:
+        (tmp_path / "cards").write_text(f"{KEY}\n")
         (tmp_path / "jwt").write_text(f"{LONG}\n")
         (tmp_path / "old").write_text(f"{'y' * 32}\n{'z' * 32}\n")
         (tmp_path / "url").write_text("postgresql://h/d\r\n")
         settings = load(
             APP_ENV="prod",
             JWT_SECRET_FILE="jwt",
+            CARD_KEY_FILE="cards",
             JWT_PREVIOUS_SECRETS_FILE=str(tmp_path / "old"),
             DATABASE_URL_FILE="url",
         )
         assert settings.jwt_secret.get_secret_value() == LONG
+        assert settings.card_key.get_secret_value() == KEY
         assert [one.get_secret_value()[0] for one in settings.jwt_previous_secrets] == ["y", "z"]
         assert settings.database_url == "postgresql+psycopg://h/d"
 
@@ -203,7 +223,7 @@ class TestSecretFiles:
     ) -> None:
         if content is not None:
             (tmp_path / "jwt").write_bytes(content)
-        said = problems(load, APP_ENV="prod", JWT_SECRET_FILE="jwt", HASH_WORKERS="0")
+        said = problems(load, APP_ENV="prod", JWT_SECRET_FILE="jwt", CARD_KEY=KEY, HASH_WORKERS="0")
         assert set(said) == {"JWT_SECRET_FILE", "HASH_WORKERS"}
         assert reason in said["JWT_SECRET_FILE"]
 
@@ -230,55 +250,6 @@ def test_lines_of_dot_env_that_are_not_ours_do_no_harm(load: Callable[..., Setti
     )
     settings = load()
     assert (settings.app_env, settings.hash_workers) == ("test", 3)
-
-
-class TestKeptSecret:
-    def settings(self, folder: Path, **more: Any) -> Settings:
-        return Settings(_env_file=None, app_env="dev", database_url=f"sqlite:///{folder}/bank.db", **more)
-
-    def test_is_made_once_beside_the_database_for_its_owner_alone(self, tmp_path: Path) -> None:
-        settings = self.settings(tmp_path / "data")
-        first = resolve_jwt_secret(settings)
-        file = tmp_path / "data" / "jwt_secret"
-        assert len(first) >= 32
-        assert resolve_jwt_secret(settings) == first == file.read_text()
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-        assert [entry.name for entry in file.parent.iterdir()] == ["jwt_secret"]
-
-    def test_is_not_looked_at_when_one_is_configured(self, tmp_path: Path) -> None:
-        assert resolve_jwt_secret(self.settings(tmp_path / "data", jwt_secret=LONG)) == LONG
-        assert not (tmp_path / "data").exists()
-
-    def test_differs_between_installations(self, tmp_path: Path) -> None:
-        one, other = (resolve_jwt_secret(self.settings(tmp_path / name)) for name in "ab")
-        assert one != other
-
-    @pytest.mark.parametrize("content", ["", "\n", "short"])
-    def test_is_refused_when_it_was_cut_short(self, tmp_path: Path, content: str) -> None:
-        (tmp_path / "jwt_secret").write_text(content)
-        with pytest.raises(ConfigurationError) as caught:
-            resolve_jwt_secret(self.settings(tmp_path))
-        assert [variable for variable, _ in caught.value.problems] == ["JWT_SECRET"]
-
-    def test_is_the_same_for_processes_that_start_together(self, tmp_path: Path) -> None:
-        code = "from app.core.config import *; input(); print(resolve_jwt_secret(load_settings()))"
-        env = environment(f"sqlite:///{tmp_path}/data/bank.db", JWT_SECRET="")
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", code], env=env, cwd=tmp_path, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            )
-            for _ in range(4)
-        ]  # fmt: skip
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        secrets = {process.communicate(timeout=60)[0] for process in processes}
-        assert len(secrets) == 1
-        assert len(secrets.pop().strip()) >= 32
-        assert os.listdir(tmp_path / "data") == ["jwt_secret"]
 
 
 def test_a_secret_that_is_not_text_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,11 +279,3 @@ def test_a_database_url_says_nothing_that_is_ignored(load: Callable[..., Setting
     said = problems(load, DATABASE_URL=url)
     assert list(said) == ["DATABASE_URL"]
     assert "abc" not in str(said)
-
-
-def test_a_kept_secret_that_others_could_have_written_is_refused(tmp_path: Path) -> None:
-    settings = Settings(_env_file=None, app_env="test", database_url=f"sqlite:///{tmp_path}/bank.db")
-    resolve_jwt_secret(settings)
-    (tmp_path / "jwt_secret").chmod(0o644)
-    with pytest.raises(ConfigurationError, match="not only yours"):
-        resolve_jwt_secret(settings)

@@ -115,6 +115,7 @@ def test_ids_times_and_amounts_stay_readable(text: str) -> None:
         "Authorization",
         "Cookie",
         "api_key",
+        "CARD_KEY",
         "apikey",
         "pan",
     ],

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.core import clock, ids
-from app.core.config import resolve_jwt_secret
+from app.core.kept_secrets import resolve_jwt_secret
 from app.core.security import TokenSigner
 from tests.conftest import SECRET, settings_for
 from tests.tokens import SIGNER, claims, decoded, header, refused, signed

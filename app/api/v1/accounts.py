@@ -15,7 +15,7 @@ from app.api.paging import Page
 from app.api.reading import look, look_up
 from app.api.routing import ApiRoute
 from app.api.v1.transactions import answer_page
-from app.core import errors
+from app.core import dates, errors
 from app.core.errors import Detail
 from app.models.accounts import AccountKind
 from app.schemas.accounts import AccountChange, AccountIn, AccountOut, BalanceOut
@@ -137,13 +137,21 @@ async def list_account_transactions(
 
 @router.post("/{account_id}/close", response_model=AccountOut, responses={409: {}, 412: {}})
 async def close_account(
-    account_id: str, request: Request, user: Clerk, key: OptionalKey, versions: IfMatch
+    account_id: str, request: Request, user: Clerk, key: OptionalKey, versions: IfMatch, bank: Here
 ) -> Response:
-    """Closes an account for ever: its balance must be 0 and nothing on it open."""
+    """Closes an account for ever: its balance must be 0, nothing on it open, and no card left."""
+    act = partial(
+        accounts.close_account,
+        ledger=bank.ledger,
+        caller=user,
+        account_id=account_id,
+        day=dates.today(bank.settings.bank_timezone),
+        versions=versions,
+    )
     return await create_once(
         request,
         key,
-        partial(accounts.close_account, caller=user, account_id=account_id, versions=versions),
+        act,
         AccountOut.of,
         status=200,
         version=lambda account: account.version,

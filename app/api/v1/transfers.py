@@ -1,5 +1,7 @@
 """Transfers between accounts."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.requests import Request
@@ -7,16 +9,24 @@ from starlette.requests import Request
 from app.api.deps import Clerk, CurrentUser, Db, Here, IdempotencyKey, Reverser
 from app.api.filters import AccountId, TransfersWanted
 from app.api.paging import Page
-from app.api.posting import created, key_of, post
+from app.api.posting import created, key_of, make, post
 from app.api.reading import look
 from app.api.routing import ApiRoute
 from app.core.access import may_read
 from app.core.caller import Caller
 from app.db.base import AnyRow
-from app.ledger.commands import AccountRef, AnyAccount, Key, OwnAccount, PostTransfer, ReverseTransfer
+from app.ledger.commands import (
+    AccountRef,
+    AnyAccount,
+    HoldTransfer,
+    Key,
+    OwnAccount,
+    PostTransfer,
+    ReverseTransfer,
+)
 from app.models.transfers import TransferKind
 from app.schemas.base import PageOf
-from app.schemas.transfers import TransferIn, TransferOut
+from app.schemas.transfers import DirectTransferIn, TransferIn, TransferOut
 from app.services import transfers
 
 router = APIRouter(prefix="/v1/transfers", tags=["transfers"], route_class=ApiRoute)
@@ -26,29 +36,35 @@ router = APIRouter(prefix="/v1/transfers", tags=["transfers"], route_class=ApiRo
 async def create_transfer(
     request: Request, body: TransferIn, user: Clerk, key: IdempotencyKey, bank: Here
 ) -> Response:
-    """Moves money from an account of one's own, at once and for good."""
-    posted = await post(bank, command_of(body, user, key_of(request, key)))
+    """Moves money from an account of one's own: at once and for good, or, `pending`, when captured."""
+    asked = _asked(body, user, key_of(request, key))
+    command = HoldTransfer(**asked, expires_at=body.expires_at) if body.pending else PostTransfer(**asked)
+    posted = await make(bank, command)
     made = TransferOut.of_posting(posted)
     return created(made, f"/v1/transfers/{made.id}", posted)
 
 
-def command_of(body: TransferIn, caller: Caller, key: Key | None) -> PostTransfer:
+def command_of(body: DirectTransferIn, caller: Caller, key: Key | None) -> PostTransfer:
     """What a transfer in JSON asks the ledger for."""
-    return PostTransfer(
-        caller=caller,
-        key=key,
-        kind=TransferKind.TRANSFER,
-        source=OwnAccount(body.source_account_id, "source_account_id"),
-        destination=_destination(body),
-        amount=body.amount,
-        currency=body.currency,
-        description=body.description,
-        external_id=body.external_id,
-        metadata=body.metadata,
-    )
+    return PostTransfer(**_asked(body, caller, key))
 
 
-def _destination(body: TransferIn) -> AccountRef:
+def _asked(body: DirectTransferIn, caller: Caller, key: Key | None) -> dict[str, Any]:
+    return {
+        "caller": caller,
+        "key": key,
+        "kind": TransferKind.TRANSFER,
+        "source": OwnAccount(body.source_account_id, "source_account_id"),
+        "destination": _destination(body),
+        "amount": body.amount,
+        "currency": body.currency,
+        "description": body.description,
+        "external_id": body.external_id,
+        "metadata": body.metadata,
+    }
+
+
+def _destination(body: DirectTransferIn) -> AccountRef:
     if body.destination_account_id is not None:
         return OwnAccount(body.destination_account_id, "destination_account_id")
     assert body.destination_account_number is not None, "the schema asks for one of the two"
