@@ -14,7 +14,7 @@ import httpx
 from app.core.caller import Role
 from tests import scratch
 from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, keyed, staff
-from tests.cards import AUTHORIZATIONS, CARDS, approved, asked, issue
+from tests.cards import AUTHORIZATIONS, CARDS, approved, asked, issue, on, refund
 from tests.client import PASSWORD, ApiClient, Person
 from tests.sweep.books import Effect
 from tests.sweep.faults import Saboteur, prepare
@@ -33,6 +33,10 @@ class World:
         # From now on each batch of hers asks which holds are due.
         self.ada.pay(self.bob, 1, pending=True)
         self.teller, self.network = staff(client), staff(client, Role.NETWORK)
+        # From now on it is known where the bank's accounts are that cards pay and give back by.
+        made = approved(self.network, issue(self.bob), 1)
+        assert on(self.network, made, "capture", amount=1).status_code == 200
+        assert refund(self.network, made, 1).status_code == 201
         self.saboteur = Saboteur(client.db)
 
     @property
