@@ -183,6 +183,7 @@ REQUESTS: dict[str, Ask] = {
     "POST /v1/accounts/{account_id}/close": Ask(
         lambda world, whose: Wanted({"account_id": world.empty_account(whose)}), OBJECTS
     ),
+    "GET /v1/statements/{account_id}": Ask(_of_account(), OBJECTS),
     "POST /v1/transactions": Ask(_deposit, OBJECTS),
     "GET /v1/transactions": Ask(_query_account, (NOBODYS, *OBJECTS)),
     "GET /v1/transactions/{transaction_id}": Ask(_entry, OBJECTS),

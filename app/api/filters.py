@@ -1,6 +1,6 @@
 """Filters of lists, as query parameters. Ranges are half-open: `.gte` is in, `.lt` is out."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,7 @@ from app.repositories.transfers import EntryFilter, TransferFilter
 from app.schemas.accounts import AccountType
 from app.schemas.base import refusal
 from app.schemas.transfers import ExternalId
+from app.services.statements import Period
 
 _UTC: Final = ZoneInfo("UTC")
 
@@ -39,6 +40,14 @@ def _day(value: str) -> str:
     return value
 
 
+def _month(value: str) -> str:
+    try:
+        dates.parse_month(value)
+    except ValueError:
+        raise refusal("invalid", "This must be a month such as 2026-02.") from None
+    return value
+
+
 def _currency(value: str) -> str:
     if value not in CURRENCIES:
         raise refusal("currency_not_supported", "No current ISO 4217 code in capitals.")
@@ -47,6 +56,7 @@ def _currency(value: str) -> str:
 
 Boundary = Annotated[str, AfterValidator(_boundary)]
 Day = Annotated[str, AfterValidator(_day)]
+Month = Annotated[str, AfterValidator(_month)]
 Currency = Annotated[str, AfterValidator(_currency)]
 AccountId = Annotated[str | None, Query(description="Only of this account.")]
 
@@ -63,7 +73,7 @@ def _boundary_of(zone: ZoneInfo, text: str, *, is_end: bool) -> datetime:
         return dates.parse_boundary(text, zone, is_end=is_end)
     except ValueError:
         # The first or last day there is, in a zone where it begins or ends beyond.
-        return dates.parse_boundary(text, _UTC, is_end=False)
+        return datetime.max.replace(tzinfo=UTC) if is_end else dates.parse_boundary(text, _UTC, is_end=False)
 
 
 def _on(text: str | None) -> date | None:
@@ -123,9 +133,40 @@ async def _transfer_filter(
     )
 
 
+async def _statement_period(
+    request: Request,
+    start: Annotated[
+        Boundary | None, Query(alias="from", description="In. The opening, when left out.")
+    ] = None,
+    end: Annotated[
+        Boundary | None, Query(alias="to", description="Out; a day is in, to its end. Now, when left out.")
+    ] = None,
+    month: Annotated[Month | None, Query(description="A month of the bank, such as 2026-02.")] = None,
+) -> Period:
+    zone = bank_of(request).settings.bank_timezone
+    if month is not None:
+        if start is not None or end is not None:
+            raise errors.ValidationFailed([Detail("month", "not_allowed", "Either a month, or from and to.")])
+        return period_of(month, zone)
+    begin = None if start is None else _boundary_of(zone, start, is_end=False)
+    finish = None if end is None else _boundary_of(zone, end, is_end=True)
+    if begin is not None and begin > (finish or clock.now()):
+        raise errors.ValidationFailed([Detail("from", "not_allowed", "This is after `to`.")])
+    return Period(begin, finish, zone)
+
+
+def period_of(month: str, zone: ZoneInfo) -> Period:
+    """A month of the bank."""
+    first = dates.parse_month(month)
+    return Period(
+        _boundary_of(zone, first.isoformat(), is_end=False), dates.end_of_month(first, zone), zone, month
+    )
+
+
 AccountsWanted = Annotated[AccountFilter, Depends(_account_filter)]
 EntriesWanted = Annotated[EntryFilter, Depends(_entry_filter)]
 TransfersWanted = Annotated[TransferFilter, Depends(_transfer_filter)]
+StatementPeriod = Annotated[Period, Depends(_statement_period)]
 
 
 def past_instant(bank: Bank, text: str | None) -> datetime | None:

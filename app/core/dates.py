@@ -6,6 +6,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
 _INSTANT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -47,3 +49,24 @@ def parse_boundary(text: str, zone: ZoneInfo, *, is_end: bool) -> datetime:
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a day, in UTC; days have 23, 24 or 25 hours."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def parse_month(text: str) -> date:
+    """The first day of `2026-02`; ValueError for every other spelling."""
+    found = _MONTH.fullmatch(text)
+    if found is None:
+        raise ValueError("not a month")
+    return date(int(found[1]), int(found[2]), 1)
+
+
+def next_month(first: date) -> date:
+    """The first day of the month after; OverflowError after the last there is."""
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def end_of_month(first: date, zone: ZoneInfo) -> datetime:
+    """The instant at which a month is over, which is the first of the next one."""
+    try:
+        return start_of_day(next_month(first), zone)
+    except OverflowError:
+        return _LAST

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Engine
@@ -104,6 +104,15 @@ class Database:
         threads, and as many statements as one request alone.
         """
         return await self._through_lane(self._readers, self.run_read, find, request, 1)
+
+    async def produce(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """What an iterator makes with `run_read`, each step on a reading thread of its own turn.
+
+        Between two steps nothing is held: no thread, no connection, no snapshot. A step that fails ends
+        it, and whoever is told of the pieces must not take them for the whole.
+        """
+        while (piece := await self._in_time(self._readers.run(lambda: next(pieces, None)))) is not None:
+            yield piece
 
     async def _through_lane(
         self,

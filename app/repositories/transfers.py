@@ -93,7 +93,7 @@ class Transfers:
 
     def entry_by_id(self, entry_id: str) -> AnyRow | None:
         """An entry with its transfer, its account and the other side's holder."""
-        return self._session.execute(_ENTRIES.where(Entry.id == entry_id)).one_or_none()
+        return self._session.execute(ENTRIES.where(Entry.id == entry_id)).one_or_none()
 
     def entries_page(
         self,
@@ -153,7 +153,7 @@ def _entries_page(given: Set[str], accounts: int) -> AnySelect:
     if "kind" in given:
         lines = lines.join(Transfer, Transfer.key == Entry.transfer_key)
     ranges = [_newest_entries(lines, account) for account in _accounts(accounts)]
-    query = _ENTRIES.where(Entry.id.in_(_newest_ids(_merged(ranges))))
+    query = ENTRIES.where(Entry.id.in_(_newest_ids(_merged(ranges))))
     return query.order_by(Entry.booked_at.desc(), Entry.id.desc()).limit(_LIMIT)
 
 
@@ -222,7 +222,7 @@ _own, _other, _holder = aliased(Account), aliased(Account), aliased(AccountHolde
 _is_payer = Entry.account_key == Transfer.source_key
 _is_other = _other.key == case((_is_payer, Transfer.destination_key), else_=Transfer.source_key)
 # Entries with what a statement line shows; the other side is the transfer's other account.
-_ENTRIES: Final = (
+ENTRIES: Final = (
     select(
         Entry.id,
         Entry.amount,

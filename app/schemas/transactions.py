@@ -7,7 +7,7 @@ from pydantic import Field
 
 from app.db.base import AnyRow
 from app.ledger.commands import Posted
-from app.models.accounts import CUSTOMER_KINDS
+from app.models.accounts import shown_to_others
 from app.models.transfers import TransferKind
 from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
 from app.schemas.holders import DateOut
@@ -94,11 +94,5 @@ def fields_of(row: AnyRow) -> dict[str, Any]:
 
 
 def _counterparty(kind: str, name: str | None, number: str | None) -> dict[str, str | None]:
-    if kind not in CUSTOMER_KINDS or number is None:
-        return {"name": kind, "account_number": None}
-    return {"name": _initials(name or ""), "account_number": f"****{number[-4:]}"}
-
-
-def _initials(name: str) -> str:
-    """`Ada King Lovelace` -> `A. K. L.`"""
-    return " ".join(f"{part[0]}." for part in name.split())
+    shown, digits = shown_to_others(kind, name, number)
+    return {"name": shown, "account_number": digits}
