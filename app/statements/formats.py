@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from app.statements import csv_text, json_text
+from app.statements import camt053, csv_text, json_text, mt940, ofx, qif
 from app.statements.statement import Head, Line
 
 # Few enough bytes to hold, and enough of them to be worth a turn.
@@ -45,5 +45,9 @@ FORMATS: Final = {
     for one in (
         Format("json", "application/json", "json", json_text.write),
         Format("csv", "text/csv", "csv", csv_text.write, "utf-8"),
+        Format("camt.053", "application/xml", "camt.053.xml", camt053.write),
+        Format("ofx", "application/x-ofx", "ofx", ofx.write),
+        Format("qif", "application/x-qif", "qif", qif.write),
+        Format("mt940", "application/x-mt940", "mt940", mt940.write),
     )
 }
