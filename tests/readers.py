@@ -3,11 +3,12 @@
 import csv
 import importlib.util
 import io
+import re
 import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from xml.etree import ElementTree
 
 import mt940
 import pyiso20022
+import pypdfium2 as pdfium
 import quiffen
 from ofxtools.Parser import OFXTree
 from pyiso20022.camt.camt_053_001_08 import Document
@@ -154,10 +156,47 @@ def of_qif(content: bytes) -> Read:
     )
 
 
+_ENTRY = re.compile(r"(\d\d \w{3} \d{4}) (.+) (\d\d \w{3} \d{4}) (-?[\d.]+) (-?[\d.]+)")
+
+
+def pages_of(content: bytes) -> list[str]:
+    """The text of each page of a PDF, as the engine of a browser reads it."""
+    with pdfium.PdfDocument(content) as document:
+        texts = []
+        for page in document:
+            text = page.get_textpage()
+            texts.append(text.get_text_bounded().replace("\r\n", "\n"))
+            text.close()
+            page.close()
+        return texts
+
+
+def of_pdf(content: bytes) -> Read:
+    pages = pages_of(content)
+    lines = [line for page in pages for line in page.splitlines()]
+    entries = [found for line in lines if (found := _ENTRY.fullmatch(line))]
+    balances = {
+        label: next(line.removeprefix(label) for line in lines if re.fullmatch(rf"{label} -?[\d.]+", line))
+        for label in ("Opening balance", "Closing balance")
+    }
+    title = next(line for line in lines if line.startswith("Date Details"))
+    return Read(
+        entries=[Decimal(one[4]) for one in entries],
+        opening=Decimal(balances["Opening balance"]),
+        closing=Decimal(balances["Closing balance"]),
+        currency=title.partition("(")[2][:3],
+        account=lines[-1].partition("Account ")[2],
+        descriptions=[pages[0]],
+        days=[datetime.strptime(one[1], "%d %b %Y").date() for one in entries],
+        value_dates=[datetime.strptime(one[3], "%d %b %Y").date() for one in entries],
+    )
+
+
 READERS: dict[str, Callable[[bytes], Read]] = {
     "csv": of_csv,
     "camt.053": of_camt,
     "mt940": of_mt940,
     "ofx": of_ofx,
     "qif": of_qif,
+    "pdf": of_pdf,
 }

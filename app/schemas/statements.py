@@ -1,5 +1,7 @@
 """Statements, as JSON. They are written piece by piece, and these models say what comes out."""
 
+import enum
+
 from pydantic import Field
 
 from app.models.transfers import TransferKind
@@ -7,6 +9,13 @@ from app.schemas.base import ResponseModel, Time
 from app.schemas.holders import DateOut
 from app.schemas.money import Balance
 from app.schemas.transactions import Counterparty
+
+
+class Paper(enum.StrEnum):
+    """What the pages of a PDF are for."""
+
+    A4 = "a4"
+    LETTER = "letter"
 
 
 class StatementLine(ResponseModel):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from app.statements import camt053, csv_text, json_text, mt940, ofx, qif
+from app.statements import camt053, csv_text, json_text, mt940, ofx, pdf, qif
 from app.statements.statement import Head, Line
 
 # Few enough bytes to hold, and enough of them to be worth a turn.
@@ -40,11 +40,13 @@ class Format:
         return f"statement-{head.account_number}-{head.period}.{self.suffix}"
 
 
+PDF_ON_LETTER: Final = Format("pdf", "application/pdf", "pdf", pdf.on_letter)
 FORMATS: Final = {
     one.name: one
     for one in (
         Format("json", "application/json", "json", json_text.write),
         Format("csv", "text/csv", "csv", csv_text.write, "utf-8"),
+        Format("pdf", "application/pdf", "pdf", pdf.on_a4),
         Format("camt.053", "application/xml", "camt.053.xml", camt053.write),
         Format("ofx", "application/x-ofx", "ofx", ofx.write),
         Format("qif", "application/x-qif", "qif", qif.write),

@@ -53,6 +53,7 @@ KINDS = {
     "month": "other",
     "new_password": "password",
     "nickname": "text",
+    "paper": "other",
     "password": "password",
     "phone": "other",
     "refresh_token": "compared",

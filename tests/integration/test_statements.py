@@ -5,10 +5,12 @@ import io
 import itertools
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import pypdfium2 as pdfium
 import pytest
 
 from app.core import clock, errors
@@ -16,10 +18,12 @@ from app.core.config import Settings
 from app.db.unit_of_work import Database
 from app.schemas.statements import StatementOut
 from app.services import statements
+from app.statements.formats import FORMATS
 from tests.bank import Customer, customer, put, rows, staff
 from tests.books import Acct
 from tests.client import ApiClient, Person, error_of, running
 from tests.past import Past
+from tests.readers import of_pdf
 
 Open = Callable[[str], ApiClient]
 
@@ -330,6 +334,12 @@ def test_the_format_is_what_is_named_or_else_what_is_accepted(client: ApiClient)
         ("", "text/csv;q=0, */*", "application/json", "json"),
         ("&format=csv", "application/json", "text/csv; charset=utf-8", "csv"),
         ("&format=json", "text/csv", "application/json", "json"),
+        ("&format=pdf", None, "application/pdf", "pdf"),
+        ("&format=camt.053", None, "application/xml", "camt.053.xml"),
+        ("&format=mt940", None, "application/x-mt940", "mt940"),
+        ("&format=ofx", None, "application/x-ofx", "ofx"),
+        ("", "application/x-qif", "application/x-qif", "qif"),
+        ("", "application/xml, application/pdf", "application/pdf", "pdf"),
         ("&format=json", "image/png", "application/json", "json"),
     ):
         answer = ada.person.get(path + query, headers={"Accept": accept} if accept else {})
@@ -433,11 +443,22 @@ def test_a_harmless_text_is_in_the_file_as_it_was_written(client: ApiClient, tex
 
 def test_another_customers_statement_is_not_there_in_any_format(client: ApiClient) -> None:
     ada, bob = customer(client, money=5), customer(client, "bob")
-    for format_ in ("json", "csv"):
+    for format_ in FORMATS:
         for wanted in (ada.id, ada.id[:-1] + ("0" if ada.id[-1] != "0" else "1"), "x", "%00"):
             answer = bob.person.get(f"/v1/statements/{wanted}?format={format_}")
             error = error_of(answer, 404, "not_found")
             assert [detail["field"] for detail in error["details"]] == ["account_id"]
+
+
+def test_a_pdf_is_on_the_paper_that_is_asked_for(client: ApiClient) -> None:
+    ada = customer(client, money=1050)
+    for paper, size in (("a4", (595, 842)), ("letter", (612, 792)), ("", (595, 842))):
+        more = {"paper": paper} if paper else {}
+        content = ask(ada.person, ada, format="pdf", **more).content
+        with pdfium.PdfDocument(content) as document:
+            assert tuple(map(round, document.get_page_size(0))) == size
+        assert of_pdf(content).closing == Decimal("10.50")
+    error_of(ask(ada.person, ada, format="pdf", paper="a5"), 422, "validation_failed")
 
 
 def test_the_banks_own_accounts_have_none_to_show(client: ApiClient) -> None:

@@ -2,20 +2,25 @@
 
 import dataclasses
 import itertools
+import unicodedata
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pypdfium2 as pdfium
 import pytest
 
 from app.core.money import CURRENCIES, MAX_AMOUNT
 from app.statements.csv_text import neutral
 from app.statements.formats import FORMATS
 from app.statements.latin import to_ascii, to_swift
+from app.statements.pdf import on_a4, on_letter
+from app.statements.script import MISSING
 from app.statements.statement import Head, Line
-from tests.readers import READERS, Read
+from tests.readers import READERS, Read, of_pdf, pages_of
 
 UTC_ZONE = ZoneInfo("UTC")
 NAMES = ["Łukasz Żółć", "José €", "محمد علي", "דוד כהן", "山田太郎", "নাম", "👩‍👩‍👧", "Ngô"]
@@ -192,3 +197,103 @@ def test_a_chunk_is_sent_before_the_next_lines_are_read() -> None:
         chunks = format_.encode(head("EUR", 0, []), lines())
         assert len(next(chunks)) < 200_000
         assert next(taken) < 2500, format_.name
+
+
+def pdf(told: Head, lines: Sequence[Line], write: Any = on_a4) -> bytes:
+    return b"".join(write(told, iter(lines)))
+
+
+def text_of(content: bytes) -> str:
+    return "\n".join(pages_of(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    # The reader turns the words of the title around where it is of two directions.
+    [
+        *((one, 3) for one in ("Łukasz Żółć", "José €", "Ngô", "Νίκος Ёлкин ₹ ß")),
+        ("محمد علي", 2),
+        ("דוד כהן", 2),
+    ],
+)
+def test_a_name_can_be_read_on_the_page(name: str, times: int) -> None:
+    lines = [line(1, -1050, description=name, other_name=name)]
+    text = text_of(pdf(head("EUR", 0, lines, holder_name=name), lines))
+    wanted = unicodedata.normalize("NFC", name)
+    assert unicodedata.normalize("NFKC", text).count(wanted) == times
+    assert "-10.50" in text
+
+
+@pytest.mark.parametrize("name", ["山田太郎", "নাম", "👩‍👩‍👧", "\ud800"])
+def test_what_the_font_lacks_is_replaced_where_everybody_sees_it(name: str) -> None:
+    text = text_of(pdf(head("EUR", 0, [], holder_name=f"{name} x"), []))
+    replaced = sum(unicodedata.category(one) != "Cf" for one in name)
+    assert f"{MISSING * replaced} x" in text
+
+
+@pytest.mark.parametrize(
+    "text", [*MARKUP, '<para><font color="[[[getattr(pow,Word(1))]]]">', "x" * 140, "w " * 70]
+)
+def test_mark_up_is_drawn_and_never_means_anything(text: str) -> None:
+    lines = [line(1, 5, description=text, other_name=text[:20])]
+    content = pdf(head("EUR", 0, lines, holder_name=text), lines)
+    shown = text_of(content).replace("\n", "").replace(" ", "").replace("\u00a0", "")
+    assert text.replace(" ", "").replace("\u00a0", "") in shown
+    assert b"/URI" not in content
+    assert b"/JavaScript" not in content
+
+
+@pytest.mark.parametrize(("write", "size"), [(on_a4, (595, 842)), (on_letter, (612, 792))])
+def test_each_page_says_which_of_how_many_it_is_and_carries_the_balance(
+    write: Any, size: tuple[int, int]
+) -> None:
+    lines = balanced(0, [line(n, n + 1, description="x" * (n % 100)) for n in range(200)])
+    content = pdf(head("EUR", 0, lines), lines, write)
+    with pdfium.PdfDocument(content) as document:
+        assert [tuple(map(round, document.get_page_size(n))) for n in range(len(document))] == [size] * len(
+            document
+        )
+    pages = pages_of(content)
+    assert len(pages) > 5
+    carried = ""
+    for number, page in enumerate(pages, 1):
+        assert f"Page {number} of {len(pages)}" in page
+        if carried:
+            assert f"Brought forward {carried}" in page
+        carried = page.partition("Carried forward ")[2].partition("\n")[0]
+    assert of_pdf(content).entries == [major(head("EUR", 0, []), one.amount) for one in lines]
+
+
+def test_the_same_statement_is_the_same_file() -> None:
+    lines = [line(1, 5, description="دوم")]
+    assert pdf(head("EUR", 0, lines), lines) == pdf(head("EUR", 0, lines), lines)
+
+
+def test_the_balance_line_is_drawn_as_a_vector() -> None:
+    lines = balanced(0, [line(1, 5), line(2, -9)])
+    with pdfium.PdfDocument(pdf(head("EUR", 0, lines), lines)) as document:
+        kinds = [one.type for one in document[0].get_objects(max_depth=3)]
+        assert kinds.count(pdfium.raw.FPDF_PAGEOBJ_IMAGE) == 0
+        inside = [one for one in document[0].get_objects(max_depth=3) if one.level > 0]
+        assert pdfium.raw.FPDF_PAGEOBJ_PATH in [one.type for one in inside]
+
+
+def test_the_fonts_are_in_the_file() -> None:
+    content = pdf(head("EUR", 0, []), [])
+    assert content.count(b"/FontFile2") == 2
+    assert b"/Helvetica" not in text_of(content).encode()
+
+
+def test_a_page_leaves_before_the_next_is_drawn() -> None:
+    pieces = on_a4(head("EUR", 0, []), (line(n, 1) for n in itertools.count()))
+    sizes = [len(next(pieces)) for _ in range(50)]
+    assert max(sizes) < 20_000
+
+
+def test_two_threads_draw_two_statements() -> None:
+    told = [
+        (head("EUR", n, [], holder_name=f"Ada {n} Ωя"), [line(n, n, description="é" * n)])
+        for n in range(1, 9)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda one: pdf(*one), told)) == [pdf(*one) for one in told]

@@ -13,9 +13,9 @@ from app.api.negotiation import choose
 from app.api.reading import look
 from app.api.routing import ApiRoute
 from app.db.unit_of_work import Database
-from app.schemas.statements import StatementOut
+from app.schemas.statements import Paper, StatementOut
 from app.services import statements
-from app.statements.formats import FORMATS, Format
+from app.statements.formats import FORMATS, PDF_ON_LETTER, Format
 from app.statements.statement import Head, Line
 
 router = APIRouter(prefix="/v1/statements", tags=["statements"], route_class=ApiRoute)
@@ -32,8 +32,10 @@ async def _format(
     format: Annotated[
         str | None, Query(description=f"One of {', '.join(FORMATS)}. Without it, as `Accept` says.")
     ] = None,
+    paper: Annotated[Paper, Query(description="Of a PDF.")] = Paper.A4,
 ) -> Format:
-    return choose(format, request.headers.getlist("accept"))
+    wanted = choose(format, request.headers.getlist("accept"))
+    return PDF_ON_LETTER if wanted.name == "pdf" and paper is Paper.LETTER else wanted
 
 
 FormatWanted = Annotated[Format, Depends(_format)]
