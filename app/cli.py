@@ -14,11 +14,12 @@ import uvicorn
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import imports
+from app import imports, issuing
+from app.api.filters import ended_month
 from app.api.protocol import BoundedHttp
 from app.core.caller import STAFF_ROLES, Origin, Role
 from app.core.config import ConfigurationError, Settings, load_settings, resolve_jwt_secret
-from app.core.errors import BankingError, IdempotencyKeyReused, NotFound
+from app.core.errors import BankingError, IdempotencyKeyReused, NotFound, ValidationFailed
 from app.core.logging import configure_logging
 from app.core.security import (
     LONGEST_PASSWORD,
@@ -31,7 +32,7 @@ from app.db import migrations
 from app.db.faults import as_unavailable
 from app.db.unit_of_work import Database
 from app.ledger.posting import Ledger, Policy
-from app.services import auth, health, integrity
+from app.services import auth, health, integrity, statements
 
 # Requests may take this long after SIGTERM; with closing the database, the exit is inside 10 s.
 _GRACE_SECONDS: Final = 7
@@ -215,6 +216,26 @@ def verify(settings: Settings) -> None:
     if report.findings:
         sys.exit(1)
     click.echo(f"{report.rules} rules checked; the books are right.")
+
+
+@main.command("issue-statements")
+@click.option("--month", required=True, help="A month of the bank that is over, such as 2026-02.")
+@with_settings
+def issue_statements(settings: Settings, month: str) -> None:
+    """Issue the statements of a month for every account; go on where an interruption left it."""
+    try:
+        period = ended_month(month, settings.bank_timezone)
+    except (ValueError, ValidationFailed):
+        raise click.ClickException("--month takes a month that is over, such as 2026-02.") from None
+    with closing(Database(settings, beside_service=True)) as db:
+        _require_migrated(settings, db)
+        waiting = db.run_read(statements.count_unissued_accounts, period)
+        issued = 0
+        with click.progressbar(length=waiting, label=month) as bar:
+            for _ in issuing.issue_all(db, period):
+                issued += 1
+                bar.update(1)
+    click.echo(f"{issued} statements of {month} issued.")
 
 
 @main.command("import")

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from app.core.caller import STAFF_ROLES, Role
-from tests.bank import Customer, customer, keyed, staff, walk_in, with_account
+from tests.bank import Customer, customer, execute, issue, keyed, staff, walk_in, with_account
 from tests.client import PASSWORD, ApiClient, Person
 from tests.routes import Route, routes
 from tests.tokens import claims, decoded, header, signed
@@ -141,6 +141,18 @@ def _entry(world: World, whose: str) -> Wanted:
     return Wanted({"transaction_id": paid_in.json()["id"]})
 
 
+def _issued(world: World, whose: str) -> Wanted:
+    subject = world.subject(whose)
+    number = issue(world.client, subject).json()["number"]
+    return Wanted({"account_id": subject.id, "number": str(number)})
+
+
+def _to_issue(world: World, whose: str) -> Wanted:
+    account = world.empty_account(whose)
+    execute(world.client.db, "UPDATE accounts SET created_at = 1 WHERE id = :id", id=account)
+    return Wanted({"account_id": account}, {"month": "2026-01"})
+
+
 OBJECTS = (CUSTOMERS, WALK_INS)
 REQUESTS: dict[str, Ask] = {
     "GET /v1/health": Ask(_nothing),
@@ -184,6 +196,9 @@ REQUESTS: dict[str, Ask] = {
         lambda world, whose: Wanted({"account_id": world.empty_account(whose)}), OBJECTS
     ),
     "GET /v1/statements/{account_id}": Ask(_of_account(), OBJECTS),
+    "GET /v1/statements/{account_id}/issued": Ask(_of_account(), OBJECTS),
+    "GET /v1/statements/{account_id}/issued/{number}": Ask(_issued, OBJECTS),
+    "POST /v1/statements/{account_id}/issue": Ask(_to_issue, OBJECTS),
     "POST /v1/transactions": Ask(_deposit, OBJECTS),
     "GET /v1/transactions": Ask(_query_account, (NOBODYS, *OBJECTS)),
     "GET /v1/transactions/{transaction_id}": Ask(_entry, OBJECTS),

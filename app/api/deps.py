@@ -109,6 +109,7 @@ def origin_of(request: Request) -> Origin:
 Clerk = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER)))]
 Funder = Annotated[Caller, Security(Funding((Role.CUSTOMER, Role.TELLER)))]
 Reverser = Annotated[Caller, Security(Authenticated((Role.TELLER, Role.OPERATOR)))]
+Issuer = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER, Role.OPERATOR)))]
 CurrentUser = Annotated[Caller, Security(Authenticated())]
 OptionalKey = Annotated[Claim | None, Depends(KeyGuard(required=False))]
 IdempotencyKey = Annotated[Claim, Depends(KeyGuard(required=True))]

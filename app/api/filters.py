@@ -18,6 +18,7 @@ from app.repositories.accounts import AccountFilter
 from app.repositories.transfers import EntryFilter, TransferFilter
 from app.schemas.accounts import AccountType
 from app.schemas.base import refusal
+from app.schemas.statements import Month
 from app.schemas.transfers import ExternalId
 from app.services.statements import Period
 
@@ -40,14 +41,6 @@ def _day(value: str) -> str:
     return value
 
 
-def _month(value: str) -> str:
-    try:
-        dates.parse_month(value)
-    except ValueError:
-        raise refusal("invalid", "This must be a month such as 2026-02.") from None
-    return value
-
-
 def _currency(value: str) -> str:
     if value not in CURRENCIES:
         raise refusal("currency_not_supported", "No current ISO 4217 code in capitals.")
@@ -56,7 +49,6 @@ def _currency(value: str) -> str:
 
 Boundary = Annotated[str, AfterValidator(_boundary)]
 Day = Annotated[str, AfterValidator(_day)]
-Month = Annotated[str, AfterValidator(_month)]
 Currency = Annotated[str, AfterValidator(_currency)]
 AccountId = Annotated[str | None, Query(description="Only of this account.")]
 
@@ -161,6 +153,15 @@ def period_of(month: str, zone: ZoneInfo) -> Period:
     return Period(
         _boundary_of(zone, first.isoformat(), is_end=False), dates.end_of_month(first, zone), zone, month
     )
+
+
+def ended_month(month: str, zone: ZoneInfo) -> Period:
+    """A month of the bank that is over; 422 for every other."""
+    period = period_of(month, zone)
+    assert period.end is not None
+    if period.end > clock.now():
+        raise errors.ValidationFailed([Detail("month", "not_over", "This month is not over.")])
+    return period
 
 
 AccountsWanted = Annotated[AccountFilter, Depends(_account_filter)]

@@ -20,6 +20,7 @@ ACCOUNT: Final = "acc"
 ENTRY: Final = "txn"
 TRANSFER: Final = "trf"
 GROUP: Final = "grp"
+STATEMENT: Final = "stm"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTERS: Final = frozenset(_ALPHABET)

@@ -5,6 +5,7 @@ from app.models.audit import AuditRecord
 from app.models.auth import LoginSession, RefreshToken, User
 from app.models.holders import AccountHolder
 from app.models.idempotency import BulkChunk, IdempotencyKey
+from app.models.statements import IssuedPart, IssuedStatement
 from app.models.transfers import Entry, Transfer
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "BulkChunk",
     "Entry",
     "IdempotencyKey",
+    "IssuedPart",
+    "IssuedStatement",
     "LoginSession",
     "RefreshToken",
     "Transfer",

@@ -1,14 +1,31 @@
 """Statements, as JSON. They are written piece by piece, and these models say what comes out."""
 
 import enum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from app.core import dates
+from app.models import IssuedStatement
 from app.models.transfers import TransferKind
-from app.schemas.base import ResponseModel, Time
+from app.schemas.accounts import AccountType
+from app.schemas.base import RequestModel, ResponseModel, Time, refusal
 from app.schemas.holders import DateOut
 from app.schemas.money import Balance
 from app.schemas.transactions import Counterparty
+
+
+def _is_month(value: str) -> str:
+    try:
+        dates.parse_month(value)
+    except ValueError:
+        raise refusal("invalid", "This must be a month such as 2026-02.") from None
+    return value
+
+
+Month = Annotated[
+    str, Field(json_schema_extra={"pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}), AfterValidator(_is_month)
+]
 
 
 class Paper(enum.StrEnum):
@@ -31,7 +48,7 @@ class StatementLine(ResponseModel):
     counterparty: Counterparty
 
 
-class StatementOut(ResponseModel):
+class StatementHead(ResponseModel):
     """The time from `from` (in) to `to` (out); opening + in - out = closing."""
 
     account_id: str
@@ -44,4 +61,43 @@ class StatementOut(ResponseModel):
     total_in: Balance
     total_out: Balance
     count: int
+
+
+class StatementOut(StatementHead):
+    """A statement of a period, as the books are."""
+
     entries: list[StatementLine]
+
+
+class IssuedHead(StatementHead):
+    """A month, as it was told when its statement was issued."""
+
+    account_type: AccountType
+    holder_name: str
+    time_zone: str
+    month: str
+    number: int
+    issued_at: Time
+
+
+class IssuedStatementOut(IssuedHead):
+    """An issued statement: canonical JSON (RFC 8785), names in their order and no white space."""
+
+    entries: list[StatementLine]
+
+
+class IssuedOut(IssuedHead):
+    """An issued statement without its entries. `sha256` is the hash of its canonical JSON."""
+
+    id: str
+    sha256: str
+
+    @classmethod
+    def of(cls, statement: IssuedStatement) -> "IssuedOut":
+        return cls.model_validate(statement.head | {"id": statement.id, "sha256": statement.sha256})
+
+
+class IssueIn(RequestModel):
+    """The month whose statement is to be issued."""
+
+    month: Month

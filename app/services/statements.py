@@ -5,9 +5,13 @@ snapshot, and its lines can then be read in chunks, each in a unit of work of it
 to is what the head says, whatever is booked meanwhile.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -16,13 +20,19 @@ from sqlalchemy.orm import Session
 from app.core import clock, errors, ids
 from app.core.access import may_read
 from app.core.caller import Caller
+from app.core.errors import Detail
 from app.core.money import CURRENCIES
 from app.db.base import AnyRow
+from app.models import IssuedStatement
 from app.models.accounts import shown_to_others
+from app.repositories.accounts import Accounts
+from app.repositories.audit import AuditLog
 from app.repositories.statements import Statements
+from app.statements import json_text
 from app.statements.statement import Head, Line
 
 _CHUNK: Final = 1_000
+_LONGEST_NUMBER: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,15 @@ class Found:
 
 def find_statement(session: Session, *, caller: Caller, account_id: str, period: Period) -> Found:
     """The head of a statement. NotFound for an account that the caller may not see."""
+    return _found(session, _visible(session, caller, account_id), period)
+
+
+def _visible(session: Session, caller: Caller, account_id: str) -> AnyRow:
     known = ids.is_id(ids.ACCOUNT, account_id)
     account = Statements(session).account(account_id) if known else None
     if account is None or not may_read(caller, account.owner_id):
         raise errors.NotFound.at("account_id")
-    return _found(session, account, period)
+    return account
 
 
 def _found(session: Session, account: AnyRow, period: Period) -> Found:
@@ -108,3 +122,144 @@ def _line(row: AnyRow) -> Line:
         other_name=name,
         other_number=number,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A statement that can be issued: its entries in their kept form, and a hash of all but its end."""
+
+    found: Found
+    parts: Sequence[bytes]
+    hashed: "hashlib._Hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An issued statement, and whether this is when it was."""
+
+    statement: IssuedStatement
+    is_new: bool
+
+
+def find_unissued(session: Session, *, caller: Caller, account_id: str, period: Period) -> Found | None:
+    """What there is to be drafted; None where there is nothing to issue, whatever the reason."""
+    assert period.month is not None
+    try:
+        account = _visible(session, caller, account_id)
+    except errors.NotFound:
+        return None
+    issued = Statements(session).issued(account.key, month=period.month)
+    return _found(session, account, period) if issued is None else None
+
+
+def draft(read: Callable[..., Any], found: Found) -> Iterator[Draft]:
+    """Reads the entries: yields the draft after each chunk, and it is whole at the end."""
+    hashed = hashlib.sha256(json_text.ends_of_canonical(found.head)[0].encode())
+    parts: list[bytes] = []
+    drafted = Draft(found, parts, hashed)
+    lines = read_lines(read, found)
+    while chunk := list(islice(lines, _CHUNK)):
+        text = json_text.canonical_entries(chunk).encode()
+        hashed.update(b"," + text if parts else text)
+        parts.append(zlib.compress(text))
+        yield drafted
+    yield drafted
+
+
+def issue(
+    session: Session, *, caller: Caller, account_id: str, period: Period, drafted: Draft | None
+) -> Issued:
+    """Issues the statement of a month that is over, or finds the one that has been issued.
+
+    Numbers count the statements of an account in the order in which they were issued. What was drafted
+    is used if nothing has been booked in the month since, and made again, under the lock, if something
+    has. ValidationFailed for a month before the account.
+    """
+    account = _visible(session, caller, account_id)
+    # Whoever posts to this account has either committed by now, or waits and books later.
+    Accounts(session).lock(account_id)
+    statements = Statements(session)
+    known = statements.issued(account.key, month=period.month)
+    if known is not None:
+        return Issued(known, is_new=False)
+    if account.created_at >= _month_of(period)[1]:
+        raise errors.ValidationFailed([Detail("month", "before_opening", "There was no account yet.")])
+    found = _found(session, account, period)
+    if drafted is None or drafted.found.last != found.last:
+        *_, drafted = draft(partial(_run, session), found)
+    last = statements.issued_page(account.key, before_number=None, limit=1)
+    statement = _statement(caller, drafted, number=last[0].number + 1 if last else 1)
+    statements.add(statement, drafted.parts)
+    AuditLog(session).record("statement.issue", actor=caller.id, origin=caller.origin, object_id=account_id)
+    return Issued(statement, is_new=True)
+
+
+def _run(session: Session, work: Callable[..., Any], *args: Any) -> Any:
+    return work(session, *args)
+
+
+def _statement(caller: Caller, drafted: Draft, number: int) -> IssuedStatement:
+    now = clock.now()
+    head = replace(drafted.found.head, number=number, made_at=now)
+    hashed = drafted.hashed.copy()
+    hashed.update(json_text.ends_of_canonical(head)[1].encode())
+    return IssuedStatement(
+        key=ids.new_key(),
+        id=ids.new_id(ids.STATEMENT),
+        account_key=drafted.found.account_key,
+        number=number,
+        month=head.month,
+        head=json_text.kept(head),
+        parts=len(drafted.parts),
+        sha256=hashed.hexdigest(),
+        issued_by=caller.id,
+        issued_at=now,
+    )
+
+
+def list_issued(
+    session: Session, *, caller: Caller, account_id: str, after: list[int] | None, limit: int
+) -> Sequence[IssuedStatement]:
+    """The issued statements of an account, the last one first."""
+    account = _visible(session, caller, account_id)
+    return Statements(session).issued_page(
+        account.key, before_number=after[0] if after else None, limit=limit
+    )
+
+
+def find_issued(session: Session, *, caller: Caller, account_id: str, number: str) -> IssuedStatement:
+    """An issued statement. NotFound for a number that none has."""
+    account = _visible(session, caller, account_id)
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _LONGEST_NUMBER
+    found = Statements(session).issued(account.key, number=int(number)) if is_number else None
+    # One number has one spelling.
+    if found is None or str(found.number) != number:
+        raise errors.NotFound.at("number")
+    return found
+
+
+def read_issued(read: Callable[..., Any], statement: IssuedStatement) -> Iterator[Line]:
+    """The lines of an issued statement, as they were kept."""
+    for part in range(statement.parts):
+        content = read(_part, statement.key, part)
+        yield from json_text.lines_of(zlib.decompress(content).decode())
+
+
+def _part(session: Session, statement_key: int, part: int) -> bytes:
+    return Statements(session).part(statement_key, part)
+
+
+def find_unissued_accounts(session: Session, period: Period, *, after: int, limit: int) -> Sequence[AnyRow]:
+    """(key, id) of accounts whose statement of a month has not been issued, in the order of keys."""
+    return Statements(session).unissued(*_month_of(period), after=after, limit=limit)
+
+
+def count_unissued_accounts(session: Session, period: Period) -> int:
+    """How many accounts have no statement of a month yet."""
+    return Statements(session).count_unissued(*_month_of(period))
+
+
+def _month_of(period: Period) -> tuple[str, datetime]:
+    assert period.month is not None
+    assert period.end is not None
+    return period.month, period.end

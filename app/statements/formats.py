@@ -41,6 +41,7 @@ class Format:
 
 
 PDF_ON_LETTER: Final = Format("pdf", "application/pdf", "pdf", pdf.on_letter)
+CANONICAL_JSON: Final = Format("json", "application/json", "json", json_text.write_canonical)
 FORMATS: Final = {
     one.name: one
     for one in (

@@ -111,6 +111,17 @@ def ends_of_canonical(head: Head) -> tuple[str, str]:
     return canonical(first)[:-1] + ',"entries":[', "]," + canonical(rest)[1:]
 
 
+def write_canonical(head: Head, lines: Iterator[Line]) -> Iterator[str]:
+    """The canonical form: exactly the characters that the hash of an issued statement is of."""
+    begin, end = ends_of_canonical(head)
+    yield begin
+    before = ""
+    for line in lines:
+        yield before + canonical(entry(line))
+        before = ","
+    yield end
+
+
 def canonical_entries(lines: Iterable[Line]) -> str:
     """Entries in the canonical form, with commas between."""
     return ",".join(canonical(entry(line)) for line in lines)

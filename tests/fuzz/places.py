@@ -54,6 +54,7 @@ KINDS = {
     "new_password": "password",
     "nickname": "text",
     "paper": "other",
+    "number": "id",
     "password": "password",
     "phone": "other",
     "refresh_token": "compared",

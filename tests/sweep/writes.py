@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from tests import scratch
-from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, keyed, staff
+from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, issue, keyed, put, staff
 from tests.client import PASSWORD, ApiClient, Person
 from tests.sweep.books import Effect
 from tests.sweep.faults import Saboteur, prepare
@@ -29,6 +29,7 @@ class World:
         self.ada = customer(client, "ada", money=10**9)
         self.bob = customer(client, "bob", money=10**9)
         self.teller = staff(client)
+        issue(client, self.ada)
         self.saboteur = Saboteur(client.db)
 
     @property
@@ -152,6 +153,12 @@ def _close(world: World) -> Ask:
     return _post(f"/v1/accounts/{opened.json()['id']}/close", world.ada.person)
 
 
+def _issue(world: World) -> Ask:
+    account = Customer(world.ada.person, _open(world).send().json())
+    put(world.client.db, account, created_at=1)
+    return _post(f"/v1/statements/{account.id}/issue", world.ada.person, {"month": "2026-01"})
+
+
 def _fund(kind: str) -> Callable[[World], Ask]:
     def ask(world: World) -> Ask:
         body = {"account_id": world.ada.id, "type": kind, "amount": 7, "currency": "EUR"}
@@ -201,6 +208,7 @@ WRITES: Final = {
     "POST /v1/accounts the first of a currency": Write(_open_first),
     "PATCH /v1/accounts/{account_id}": Write(_rename, _STALE),
     "POST /v1/accounts/{account_id}/close": Write(_close),
+    "POST /v1/statements/{account_id}/issue": Write(_issue),
     "POST /v1/transactions deposit": Write(_fund("deposit"), batched=True),
     "POST /v1/transactions withdrawal": Write(_fund("withdrawal"), batched=True),
     "POST /v1/transfers": Write(_pay, batched=True),
@@ -219,6 +227,7 @@ def audited_read(path: str, of: Customer) -> Write:
         "holder_id": holder,
         "transaction_id": entry["id"],
         "transfer_id": entry["transfer_id"],
+        "number": "1",
     }
     query = {"account_id": of.id} if path == TRANSACTIONS else {}
     return Write(

@@ -1,21 +1,28 @@
 """Statements, as files of every format."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response, StreamingResponse
 from starlette.requests import Request
 
-from app.api.deps import CurrentUser, Db
-from app.api.filters import StatementPeriod
+from app.api.deps import CurrentUser, Db, Here, Issuer, OptionalKey
+from app.api.filters import StatementPeriod, ended_month
+from app.api.idempotency import create_once
 from app.api.negotiation import choose
+from app.api.paging import Page
 from app.api.reading import look
 from app.api.routing import ApiRoute
+from app.core.caller import Caller
 from app.db.unit_of_work import Database
-from app.schemas.statements import Paper, StatementOut
+from app.schemas.base import PageOf
+from app.schemas.statements import IssuedOut, IssuedStatementOut, IssueIn, Paper, StatementOut
 from app.services import statements
-from app.statements.formats import FORMATS, PDF_ON_LETTER, Format
+from app.services.statements import Period
+from app.statements import json_text
+from app.statements.formats import CANONICAL_JSON, FORMATS, PDF_ON_LETTER, Format
 from app.statements.statement import Head, Line
 
 router = APIRouter(prefix="/v1/statements", tags=["statements"], route_class=ApiRoute)
@@ -56,6 +63,72 @@ async def get_statement(
         period=period,
     )
     return file(db, wanted, found.head, statements.read_lines(db.run_read, found))
+
+
+@router.post(
+    "/{account_id}/issue",
+    status_code=201,
+    response_model=IssuedOut,
+    responses={200: {"model": IssuedOut}, 404: {}},
+)
+async def issue_statement(
+    account_id: str, request: Request, body: IssueIn, user: Issuer, key: OptionalKey, bank: Here
+) -> Response:
+    """Issues the statement of a month that is over: numbered, and the same for ever. A second time: 200."""
+    period = ended_month(body.month, bank.settings.bank_timezone)
+    drafted = await _draft(bank.db, user, account_id, period)
+    return await create_once(
+        request,
+        key,
+        partial(statements.issue, caller=user, account_id=account_id, period=period, drafted=drafted),
+        lambda issued: IssuedOut.of(issued.statement),
+        status=lambda issued: 201 if issued.is_new else 200,
+        location=lambda issued: f"/v1/statements/{account_id}/issued/{issued.statement.number}",
+    )
+
+
+async def _draft(db: Database, caller: Caller, account_id: str, period: Period) -> statements.Draft | None:
+    """Reads the month before anybody waits for it; what is wrong with it is told when it is issued."""
+    found = await db.read(statements.find_unissued, caller=caller, account_id=account_id, period=period)
+    if found is None:
+        return None
+    drafts = [one async for one in db.produce(statements.draft(db.run_read, found))]
+    return drafts[-1]
+
+
+@router.get("/{account_id}/issued", response_model=PageOf[IssuedOut])
+async def list_issued(account_id: str, user: CurrentUser, db: Db, page: Page) -> Response:
+    """The statements of an account that have been issued, the last one first."""
+    rows = await look(
+        db,
+        user,
+        "statement.list",
+        statements.list_issued,
+        object_id=account_id,
+        account_id=account_id,
+        after=page.position,
+        limit=page.limit + 1,
+    )
+    return page.answer(PageOf[IssuedOut], rows, lambda row: [row.number], IssuedOut.of)
+
+
+@router.get("/{account_id}/issued/{number}", response_model=IssuedStatementOut, responses=_FILES)
+async def get_issued(
+    account_id: str, number: str, user: CurrentUser, db: Db, wanted: FormatWanted
+) -> Response:
+    """A statement as it was issued. Its JSON is what `sha256` is the hash of, byte for byte."""
+    issued = await look(
+        db,
+        user,
+        "statement.read",
+        statements.find_issued,
+        object_id=account_id,
+        account_id=account_id,
+        number=number,
+    )
+    lines = statements.read_issued(db.run_read, issued)
+    exact = CANONICAL_JSON if wanted.name == "json" else wanted
+    return file(db, exact, json_text.head_of(issued.head), lines)
 
 
 def file(db: Database, wanted: Format, head: Head, lines: Iterator[Line]) -> Response:
