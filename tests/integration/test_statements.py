@@ -18,6 +18,7 @@ from app.core.config import Settings
 from app.db.unit_of_work import Database
 from app.schemas.statements import StatementOut
 from app.services import statements
+from app.statements import formats
 from app.statements.formats import FORMATS
 from tests.bank import Customer, customer, put, rows, staff
 from tests.books import Acct
@@ -450,6 +451,19 @@ def test_another_customers_statement_is_not_there_in_any_format(client: ApiClien
             assert [detail["field"] for detail in error["details"]] == ["account_id"]
 
 
+def test_a_short_statement_is_told_whole_or_refused(
+    client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = customer(client, money=5)
+    assert "Content-Length" in ask(ada.person, ada).headers
+
+    def fail(*_: Any) -> Any:
+        raise errors.DatabaseUnavailable()
+
+    monkeypatch.setattr(statements, "_lines", fail)
+    error_of(ask(ada.person, ada), 503, "database_unavailable")
+
+
 def test_a_pdf_is_on_the_paper_that_is_asked_for(client: ApiClient) -> None:
     ada = customer(client, money=1050)
     for paper, size in (("a4", (595, 842)), ("letter", (612, 792)), ("", (595, 842))):
@@ -472,11 +486,17 @@ def test_an_answer_that_fails_in_its_middle_has_no_end(
 ) -> None:
     """Whoever reads it must not take what came for the whole."""
     ada = customer(client, money=5)
+    ada.deposit(6)
+    read = statements._lines
 
-    def fail(*_: Any) -> Any:
-        raise errors.DatabaseUnavailable()
+    def fail_second(session: Any, found: Any, after: int) -> Any:
+        if after:
+            raise errors.DatabaseUnavailable()
+        return read(session, found, after)
 
-    monkeypatch.setattr(statements, "_lines", fail)
+    monkeypatch.setattr(statements, "_CHUNK", 1)
+    monkeypatch.setattr(formats, "_CHUNK", 1)
+    monkeypatch.setattr(statements, "_lines", fail_second)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -495,5 +515,5 @@ def test_an_answer_that_fails_in_its_middle_has_no_end(
         "headers": [(b"host", b"bank.test"), (b"authorization", ada.person.bearer["Authorization"].encode())],
     }
     client.loop.run(client.app(scope, receive, send))
-    assert sent[1:] == [], sent
+    assert [one["more_body"] for one in sent[1:]] == [True, True]
     assert sent[0]["status"] == 200

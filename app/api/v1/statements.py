@@ -1,6 +1,6 @@
 """Statements, as files of every format."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -62,7 +62,7 @@ async def get_statement(
         account_id=account_id,
         period=period,
     )
-    return file(db, wanted, found.head, statements.read_lines(db.run_read, found))
+    return await file(db, wanted, found.head, statements.read_lines(db.run_read, found))
 
 
 @router.post(
@@ -128,16 +128,28 @@ async def get_issued(
     )
     lines = statements.read_issued(db.run_read, issued)
     exact = CANONICAL_JSON if wanted.name == "json" else wanted
-    return file(db, exact, json_text.head_of(issued.head), lines)
+    return await file(db, exact, json_text.head_of(issued.head), lines)
 
 
-def file(db: Database, wanted: Format, head: Head, lines: Iterator[Line]) -> Response:
-    """The statement, written while it is sent: what is held of it is a chunk, however long it is."""
+async def file(db: Database, wanted: Format, head: Head, lines: Iterator[Line]) -> Response:
+    """The statement, written while it is sent: what is held of it is two chunks, however long it is.
+
+    They are there before the status is sent, so a short statement is told whole or refused.
+    """
     where = "inline" if wanted.name == "json" else "attachment"
-    return StreamingResponse(
-        db.produce(wanted.encode(head, lines)),
-        headers={
-            "Content-Disposition": f'{where}; filename="{wanted.file_name(head)}"',
-            "Content-Type": wanted.content_type,
-        },
-    )
+    headers = {
+        "Content-Disposition": f'{where}; filename="{wanted.file_name(head)}"',
+        "Content-Type": wanted.content_type,
+    }
+    chunks = db.produce(wanted.encode(head, lines))
+    first, second = await anext(chunks), await anext(chunks, None)
+    if second is None:
+        return Response(first, headers=headers)
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        yield second
+        async for chunk in chunks:
+            yield chunk
+
+    return StreamingResponse(whole(), headers=headers)
