@@ -1,5 +1,6 @@
 """Filters of lists, as query parameters. Ranges are half-open: `.gte` is in, `.lt` is out."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ from app.repositories.accounts import AccountFilter
 from app.repositories.transfers import EntryFilter, TransferFilter
 from app.schemas.accounts import AccountType
 from app.schemas.base import refusal
-from app.schemas.statements import Month
+from app.schemas.statements import Basis, Month
 from app.schemas.transfers import ExternalId
 from app.services.statements import Period
 
@@ -134,17 +135,26 @@ async def _statement_period(
         Boundary | None, Query(alias="to", description="Out; a day is in, to its end. Now, when left out.")
     ] = None,
     month: Annotated[Month | None, Query(description="A month of the bank, such as 2026-02.")] = None,
+    basis: Annotated[
+        Basis, Query(description="`value` orders and adds up by value dates; it takes days, not instants.")
+    ] = Basis.BOOKED,
 ) -> Period:
+    by_value = basis is Basis.VALUE
     zone = bank_of(request).settings.bank_timezone
     if month is not None:
         if start is not None or end is not None:
             raise errors.ValidationFailed([Detail("month", "not_allowed", "Either a month, or from and to.")])
-        return period_of(month, zone)
+        return replace(period_of(month, zone), by_value=by_value)
+    instants = [name for name, text in (("from", start), ("to", end)) if text and not dates.is_date(text)]
+    if by_value and instants:
+        raise errors.ValidationFailed(
+            [Detail(name, "not_allowed", "By value date, this is a day.") for name in instants]
+        )
     begin = None if start is None else _boundary_of(zone, start, is_end=False)
     finish = None if end is None else _boundary_of(zone, end, is_end=True)
     if begin is not None and begin > (finish or clock.now()):
         raise errors.ValidationFailed([Detail("from", "not_allowed", "This is after `to`.")])
-    return Period(begin, finish, zone)
+    return Period(begin, finish, zone, by_value=by_value)
 
 
 def period_of(month: str, zone: ZoneInfo) -> Period:

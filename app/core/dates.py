@@ -70,3 +70,12 @@ def end_of_month(first: date, zone: ZoneInfo) -> datetime:
         return start_of_day(next_month(first), zone)
     except OverflowError:
         return _LAST
+
+
+def day_in(instant: datetime, zone: ZoneInfo) -> date:
+    """The day of an instant in a zone."""
+    try:
+        return instant.astimezone(zone).date()
+    except OverflowError:
+        # The first or last day there is, in a zone where it is another.
+        return instant.date()

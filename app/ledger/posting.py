@@ -90,6 +90,7 @@ class _Posting:
         self._now = clock.to_micros(clock.now())
         self._transfers: list[Row] = []
         self._entries: list[Row] = []
+        self._value_dates: list[Row] = []
         self._keys: list[Row] = []
         self._chunks: list[Row] = []
         self._audit: list[Row] = []
@@ -158,7 +159,8 @@ class _Posting:
         ]
         states = {state.key: replace(state) for state in named if state is not None}
         used_keys, spent = dict(batch.used_keys), dict(self._spent)
-        ends = [(rows, len(rows)) for rows in (self._transfers, self._entries, self._keys, self._audit)]
+        made = (self._transfers, self._entries, self._value_dates, self._keys, self._audit)
+        ends = [(rows, len(rows)) for rows in made]
 
         def undo() -> None:
             batch.accounts.update(states)
@@ -225,11 +227,14 @@ class _Posting:
         source.post(-movement.amount, booked)
         destination.post(movement.amount, booked)
         row = movement.record(command.caller, source, destination, booked)
-        value_date = movement.value_date or booked_at.astimezone(self._policy.zone).date()
+        booking_day = booked_at.astimezone(self._policy.zone).date()
+        value_date = movement.value_date or booking_day
         debit, from_side = records.entry(row, source, -movement.amount, value_date)
         credit, to_side = records.entry(row, destination, movement.amount, value_date)
         self._transfers.append(row)
         self._entries += (debit, credit)
+        if value_date != booking_day:
+            self._value_dates += (records.value_date(debit), records.value_date(credit))
         told = {
             "source_id": source.id,
             "destination_id": destination.id,
@@ -258,6 +263,7 @@ class _Posting:
             session,
             transfers=self._transfers,
             entries=self._entries,
+            value_dates=self._value_dates,
             keys=self._keys,
             chunks=self._chunks,
             audit=self._audit,

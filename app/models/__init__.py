@@ -5,7 +5,7 @@ from app.models.audit import AuditRecord
 from app.models.auth import LoginSession, RefreshToken, User
 from app.models.holders import AccountHolder
 from app.models.idempotency import BulkChunk, IdempotencyKey
-from app.models.statements import IssuedPart, IssuedStatement
+from app.models.statements import IssuedPart, IssuedStatement, ValueDate
 from app.models.transfers import Entry, Transfer
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "RefreshToken",
     "Transfer",
     "User",
+    "ValueDate",
 ]

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Integer,
     LargeBinary,
     String,
@@ -54,3 +55,17 @@ class IssuedPart(Base):
     )
     part: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ValueDate(Base):
+    """An entry whose value date is not the day it was booked on. There are few, so views by value date
+    are the booked ones, corrected by these.
+    """
+
+    __tablename__ = "value_dates"
+    __table_args__ = (
+        ForeignKeyConstraint(["account_key", "sequence"], ["entries.account_key", "entries.sequence"]),
+    )
+
+    account_key: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

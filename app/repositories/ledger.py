@@ -13,7 +13,17 @@ from app.db.arrays import among, pair_among
 from app.db.base import AnyRow, Instant
 from app.db.bulk import BulkInsert, BulkUpdate, Rows
 from app.db.locks import locked
-from app.models import Account, AuditRecord, BulkChunk, Entry, IdempotencyKey, LoginSession, Transfer, User
+from app.models import (
+    Account,
+    AuditRecord,
+    BulkChunk,
+    Entry,
+    IdempotencyKey,
+    LoginSession,
+    Transfer,
+    User,
+    ValueDate,
+)
 
 _accounts = cast(Table, Account.__table__)
 _transfers = cast(Table, Transfer.__table__)
@@ -184,6 +194,7 @@ _insert_entries: Final = BulkInsert(_entries)
 _insert_keys: Final = BulkInsert(_keys)
 _insert_audit: Final = BulkInsert(_audit)
 _insert_chunks: Final = BulkInsert(_chunks)
+_insert_value_dates: Final = BulkInsert(cast(Table, ValueDate.__table__))
 update_accounts: Final = BulkUpdate(
     _accounts,
     found_by=("key", "version"),
@@ -192,11 +203,19 @@ update_accounts: Final = BulkUpdate(
 
 
 def insert_batch(
-    session: Session, *, transfers: Rows, entries: Rows, keys: Rows, chunks: Rows, audit: Rows
+    session: Session,
+    *,
+    transfers: Rows,
+    entries: Rows,
+    value_dates: Rows,
+    keys: Rows,
+    chunks: Rows,
+    audit: Rows,
 ) -> None:
     """The records of a batch, a statement a table. Instants are microseconds since 1970."""
     _insert_transfers(session, transfers)
     _insert_entries(session, entries)
+    _insert_value_dates(session, value_dates)
     _insert_keys(session, keys)
     _insert_chunks(session, chunks)
     _insert_audit(session, audit)

@@ -28,6 +28,13 @@ Month = Annotated[
 ]
 
 
+class Basis(enum.StrEnum):
+    """Which of its two dates an entry is on a statement by."""
+
+    BOOKED = "booked"
+    VALUE = "value"
+
+
 class Paper(enum.StrEnum):
     """What the pages of a PDF are for."""
 

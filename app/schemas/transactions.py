@@ -1,19 +1,35 @@
 """Transactions (entries of an account), as JSON."""
 
 import enum
-from typing import Annotated, Any
+from datetime import date, timedelta
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from app.core import clock
 from app.db.base import AnyRow
 from app.ledger.commands import Posted
 from app.models.accounts import shown_to_others
 from app.models.transfers import TransferKind
-from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
-from app.schemas.holders import DateOut
+from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time, refusal
+from app.schemas.holders import DateOut, read_date
 from app.schemas.money import Amount, Balance, CurrencyCode
 
+_FURTHEST: Final = timedelta(days=366)
 Description = Annotated[PlainText, Field(max_length=140)]
+
+
+def _near(value: Any) -> Any:
+    day = read_date(value)
+    # Nobody means a day further away; many mistype a year.
+    if abs(day - clock.now().date()) > _FURTHEST:
+        raise refusal("out_of_range", "This must be within a year of today.")
+    return day
+
+
+ValueDate = Annotated[
+    date, BeforeValidator(_near), Field(json_schema_extra={"format": "date", "type": "string"})
+]
 
 
 class FundingType(enum.StrEnum):
@@ -31,6 +47,9 @@ class TransactionIn(RequestModel):
     amount: Amount
     currency: CurrencyCode
     description: Description | None = None
+    value_date: ValueDate | None = Field(
+        None, description="For staff: the day it counts from, within a year of today."
+    )
 
 
 class Counterparty(ResponseModel):

@@ -9,15 +9,16 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from functools import partial
+from heapq import merge
 from itertools import islice
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from app.core import clock, errors, ids
+from app.core import clock, dates, errors, ids
 from app.core.access import may_read
 from app.core.caller import Caller
 from app.core.errors import Detail
@@ -28,6 +29,7 @@ from app.models.accounts import shown_to_others
 from app.repositories.accounts import Accounts
 from app.repositories.audit import AuditLog
 from app.repositories.statements import Statements
+from app.repositories.value_dates import Days, ValueDates
 from app.statements import json_text
 from app.statements.statement import Head, Line
 
@@ -43,21 +45,29 @@ class Period:
     end: datetime | None
     zone: ZoneInfo
     month: str | None = None
+    # By the days that entries count from, instead of when they were booked; it begins and ends with days.
+    by_value: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A statement's head, and where its entries are: after one sequence, up to another."""
+    """A statement's head, and where its entries are: after one sequence, up to another.
+
+    By value date, entries that are marked are found by their `days` instead.
+    """
 
     head: Head
     account_key: int
     after: int
     last: int
+    days: Days | None = None
 
 
 def find_statement(session: Session, *, caller: Caller, account_id: str, period: Period) -> Found:
     """The head of a statement. NotFound for an account that the caller may not see."""
-    return _found(session, _visible(session, caller, account_id), period)
+    account = _visible(session, caller, account_id)
+    find = _found_by_value if period.by_value else _found
+    return find(session, account, period)
 
 
 def _visible(session: Session, caller: Caller, account_id: str) -> AnyRow:
@@ -96,13 +106,78 @@ def _found(session: Session, account: AnyRow, period: Period) -> Found:
     return Found(head, account.key, after, last)
 
 
+def _found_by_value(session: Session, account: AnyRow, period: Period) -> Found:
+    """The booked view of the same days, corrected by the entries that count from others."""
+    zone, values = period.zone, ValueDates(session)
+    earliest = min(dates.day_in(account.created_at, zone), values.first_day(account.key) or date.max)
+    today = dates.day_in(clock.now(), zone)
+    start = period.start or dates.start_of_day(min(earliest, today), zone)
+    end = period.end or dates.start_of_day(today + timedelta(days=1), zone)
+    booked = _found(session, account, replace(period, start=min(start, end), end=end))
+    days = Days(
+        account_key=account.key,
+        first=dates.day_in(booked.head.start, zone),
+        end=dates.day_in(end, zone),
+        first_at=booked.head.start,
+        end_at=end,
+        last=values.last_sequence(account.key),
+    )
+    change = values.correction(days)
+    opening, closing = booked.head.opening + change.opening, booked.head.closing + change.closing
+    total_in = booked.head.total_in + change.total_in
+    head = replace(
+        booked.head,
+        opening=opening,
+        closing=closing,
+        total_in=total_in,
+        total_out=opening + total_in - closing,
+        count=booked.head.count + change.count,
+        by_value=True,
+    )
+    return replace(booked, head=head, days=days)
+
+
 def read_lines(read: Callable[..., Any], found: Found) -> Iterator[Line]:
     """The lines of a statement, chunk by chunk; `read` is `Database.run_read`, asked as they are needed."""
+    if found.days is not None:
+        yield from _lines_by_value(read, found, found.days)
+        return
     after = found.after
     while after < found.last:
         rows = read(_lines, found, after)
         yield from map(_line, rows)
         after = rows[-1].sequence
+
+
+def _lines_by_value(read: Callable[..., Any], found: Found, days: Days) -> Iterator[Line]:
+    """In the order of value dates, with the balances that this order gives."""
+    balance = found.head.opening
+    rows = merge(_plain(read, found), _marked(read, days), key=lambda row: (row.value_date, row.sequence))
+    for row in rows:
+        balance += row.amount
+        yield replace(_line(row), balance_after=balance)
+
+
+def _plain(read: Callable[..., Any], found: Found) -> Iterator[AnyRow]:
+    after = found.after
+    while rows := read(_plain_rows, found, after):
+        yield from rows
+        after = rows[-1].sequence
+
+
+def _plain_rows(session: Session, found: Found, after: int) -> Sequence[AnyRow]:
+    return ValueDates(session).plain(found.account_key, after=after, last=found.last, limit=_CHUNK)
+
+
+def _marked(read: Callable[..., Any], days: Days) -> Iterator[AnyRow]:
+    after = (days.first, 0)
+    while rows := read(_marked_rows, days, after):
+        yield from rows
+        after = (rows[-1].value_date, rows[-1].sequence)
+
+
+def _marked_rows(session: Session, days: Days, after: tuple[date, int]) -> Sequence[AnyRow]:
+    return ValueDates(session).marked(days, after=after, limit=_CHUNK)
 
 
 def _lines(session: Session, found: Found, after: int) -> Any:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from app.core.dates import day_in
 from app.core.money import Currency
 
 
@@ -47,6 +48,7 @@ class Head:
     made_at: datetime
     month: str | None = None
     number: int | None = None
+    by_value: bool = False
 
     @property
     def first_day(self) -> date:
@@ -62,8 +64,9 @@ class Head:
 
     @property
     def period(self) -> str:
-        """`2026-02`, or `2026-02-01_2026-02-14`."""
-        return self.month or f"{self.first_day}_{self.last_day}"
+        """`2026-02`, or `2026-02-01_2026-02-14`; the view by value date says so."""
+        days = self.month or f"{self.first_day}_{self.last_day}"
+        return f"{days}-by-value-date" if self.by_value else days
 
     @property
     def reference(self) -> str:
@@ -74,11 +77,7 @@ class Head:
 
     def day_of(self, instant: datetime) -> date:
         """The bank's day of an instant."""
-        try:
-            return instant.astimezone(self.zone).date()
-        except OverflowError:
-            # The first or last day there is, in a zone where it is another.
-            return instant.date()
+        return day_in(instant, self.zone)
 
     def money(self, amount: int) -> str:
         """Major units with all decimals: -1050 EUR is `-10.50`."""

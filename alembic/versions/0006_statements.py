@@ -1,4 +1,4 @@
-"""Monthly statements that have been issued.
+"""Monthly statements that have been issued, and which entries have a value date of their own.
 
 Revision: 0006, after 0003.
 """
@@ -42,13 +42,23 @@ def upgrade() -> None:
         sa.Column("part", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
     )
-    for table in ("issued_statements", "issued_parts"):
+    op.create_table(
+        "value_dates",
+        sa.Column("account_key", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.ForeignKeyConstraint(
+            ["account_key", "sequence"],
+            ["entries.account_key", "entries.sequence"],
+            name=op.f("fk_value_dates_account_key_sequence_entries"),
+        ),
+    )
+    for table in ("issued_statements", "issued_parts", "value_dates"):
         _make_append_only(table)
 
 
 def downgrade() -> None:
-    op.drop_table("issued_parts")
-    op.drop_table("issued_statements")
+    for table in ("value_dates", "issued_parts", "issued_statements"):
+        op.drop_table(table)
 
 
 def _make_append_only(table: str) -> None:
