@@ -21,7 +21,18 @@ from app.api.errors import render
 from app.api.identity import Identities
 from app.api.middleware import Cors, RequestContext
 from app.api.state import Bank
-from app.api.v1 import accounts, auth, bulk, currencies, health, holders, statements, transactions, transfers
+from app.api.v1 import (
+    accounts,
+    admin,
+    auth,
+    bulk,
+    currencies,
+    health,
+    holders,
+    statements,
+    transactions,
+    transfers,
+)
 from app.core.config import Settings, load_settings, resolve_jwt_secret
 from app.core.errors import BankingError
 from app.core.logging import configure_logging
@@ -43,6 +54,7 @@ _ROUTERS = (
     holders.router,
     statements.router,
     health.router,
+    admin.router,
     currencies.router,
     docs.router,
 )

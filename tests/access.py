@@ -191,6 +191,8 @@ REQUESTS: dict[str, Ask] = {
     "GET /v1/accounts/{account_id}": Ask(_of_account(), OBJECTS),
     "PATCH /v1/accounts/{account_id}": Ask(_of_account({"nickname": "x"}), OBJECTS),
     "GET /v1/accounts/{account_id}/balance": Ask(_of_account(), OBJECTS),
+    "GET /v1/accounts/{account_id}/explain": Ask(_of_account(), OBJECTS),
+    "GET /v1/admin/trial-balance": Ask(_nothing),
     "GET /v1/accounts/{account_id}/transactions": Ask(_of_account(), OBJECTS),
     "POST /v1/accounts/{account_id}/close": Ask(
         lambda world, whose: Wanted({"account_id": world.empty_account(whose)}), OBJECTS

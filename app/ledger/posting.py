@@ -8,6 +8,7 @@ command comes to is an outcome: `Posted`, or the error that its caller gets.
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -65,6 +66,18 @@ class Ledger:
         posting.write(session)
         return outcomes
 
+    def limit_today(self, session: Session, account_key: int, currency: str) -> tuple[int, int] | None:
+        """(the most that may leave an account today, what has left it); None where there is no limit."""
+        limit = self._policy.daily_limits.get(currency)
+        if limit is None:
+            return None
+        spent = sql.spent_since(session, {account_key}, self._start_of_today(), _SPENDING)
+        return limit, spent.get(account_key, 0)
+
+    def _start_of_today(self) -> datetime:
+        day = clock.now().astimezone(self._policy.zone).date()
+        return dates.start_of_day(day, self._policy.zone)
+
     def _spent_today(self, session: Session, batch: Batch, commands: Sequence[Command]) -> dict[int, int]:
         limited = {
             state.key
@@ -75,9 +88,7 @@ class Ledger:
         }
         if not limited:
             return {}
-        day = clock.now().astimezone(self._policy.zone).date()
-        since = dates.start_of_day(day, self._policy.zone)
-        return sql.spent_since(session, limited, since, _SPENDING)
+        return sql.spent_since(session, limited, self._start_of_today(), _SPENDING)
 
 
 class _Posting:

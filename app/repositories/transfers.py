@@ -91,6 +91,11 @@ class Transfers:
         query = _transfers_page(frozenset(given), number)
         return self._session.execute(query, given | _named(account_keys or ())).all()
 
+    def open_holds(self, account_key: int, limit: int) -> Sequence[AnyRow]:
+        """Pending transfers that reserve money of an account, oldest first: at most `limit`."""
+        query = select(*_HOLD).where(Transfer.source_key == account_key, Transfer.status == "pending")
+        return self._session.execute(query.order_by(Transfer.key).limit(limit)).all()
+
     def entry_by_id(self, entry_id: str) -> AnyRow | None:
         """An entry with its transfer, its account and the other side's holder."""
         return self._session.execute(ENTRIES.where(Entry.id == entry_id)).one_or_none()
@@ -113,6 +118,14 @@ class Transfers:
         return self._session.execute(query, given | _named(account_keys)).all()
 
 
+_HOLD: Final = (
+    Transfer.id,
+    Transfer.kind,
+    Transfer.remaining,
+    Transfer.description,
+    Transfer.created_at,
+    Transfer.expires_at,
+)
 # A statement of this size takes longer to compose than to run, so each shape is composed once: the
 # filters that are given, and how many accounts there are.
 _SHAPES: Final = 256

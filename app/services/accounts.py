@@ -12,14 +12,18 @@ from app.core.access import READERS, may_read
 from app.core.caller import Caller, Role
 from app.core.errors import BankingError
 from app.db.base import AnyRow
+from app.ledger.posting import Ledger
 from app.models import Account, AccountHolder
 from app.models.accounts import SYSTEM_KINDS, AccountKind, AccountStatus
 from app.repositories.accounts import AccountFilter, Accounts
 from app.repositories.audit import SUCCESS, AuditLog
 from app.repositories.holders import Holders
+from app.repositories.transfers import Transfers
 
 _NUMBER_DIGITS = 12
 _TRIES = 20
+# Somebody who reads more than these reads a list.
+_MOST_HOLDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,15 @@ class BookedBalance:
     account_id: str
     currency: str
     balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an account's available balance is what it is: its holds, and (limit, spent) of today."""
+
+    account: Account
+    holds: Sequence[AnyRow]
+    today: tuple[int, int] | None
 
 
 def open_account(
@@ -165,6 +178,14 @@ def get_booked_balance(session: Session, *, caller: Caller, account_id: str, at:
     known = ids.is_id(ids.ACCOUNT, account_id)
     account = _visible(caller, Accounts(session).by_id(account_id) if known else None)
     return BookedBalance(account.id, account.currency, Accounts(session).balance_at(account, at))
+
+
+def explain_account(session: Session, *, caller: Caller, account_id: str, ledger: Ledger) -> Explanation:
+    """An account with everything that its available balance comes from, in one snapshot."""
+    known = ids.is_id(ids.ACCOUNT, account_id)
+    account = _visible(caller, Accounts(session).by_id(account_id) if known else None)
+    holds = Transfers(session).open_holds(account.key, _MOST_HOLDS)
+    return Explanation(account, holds, ledger.limit_today(session, account.key, account.currency))
 
 
 def rename_account(

@@ -1,10 +1,14 @@
 """Proof that the books are right: every rule of the ledger, in one snapshot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.core.caller import Caller
+from app.db.base import AnyRow
 from app.repositories import integrity
+from app.repositories.accounts import Accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +37,12 @@ def verify(session: Session) -> Report:
         for row in integrity.offenders(session, check)
     ]
     return Report(len(integrity.CHECKS), findings)
+
+
+def trial_balance(session: Session, *, caller: Caller) -> Sequence[AnyRow]:
+    """The books by currency and kind of account: (currency, kind, accounts, debit, credit), in one snapshot.
+
+    A balance above 0 is credit, which is what the bank owes; one below 0 is debit. In each currency the
+    two have the same sum. `caller` is any of those whom the edge lets ask.
+    """
+    return Accounts(session).totals()

@@ -224,9 +224,11 @@ def test_no_field_that_a_route_does_not_know_is_taken(
 
 def test_no_query_parameter_that_a_route_does_not_know_is_taken(client: ApiClient, ada: Customer) -> None:
     any_ids = dict.fromkeys(NAMES, "x")
+    auditor = staff(client, Role.AUDITOR)
     for route in routes(client.app):
         if route.method == "GET":
-            answer = ada.person.get(f"{route.at(any_ids)}?owner_id=x")
+            sender = auditor if route.path.startswith("/v1/admin/") else ada.person
+            answer = sender.get(f"{route.at(any_ids)}?owner_id=x")
             error = error_of(answer, 422, "validation_failed")
             assert [detail["code"] for detail in error["details"]] == ["unknown_field"], route.name
 
