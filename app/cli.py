@@ -7,14 +7,14 @@ from contextlib import closing
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 import uvicorn
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import imports, issuing
+from app import exporting, imports, issuing
 from app.api.filters import ended_month
 from app.api.protocol import BoundedHttp
 from app.core.caller import STAFF_ROLES, Origin, Role
@@ -236,6 +236,40 @@ def issue_statements(settings: Settings, month: str) -> None:
                 issued += 1
                 bar.update(1)
     click.echo(f"{issued} statements of {month} issued.")
+
+
+@main.command("export")
+@click.option(
+    "--format",
+    "format_",
+    required=True,
+    type=click.Choice(sorted(exporting.FORMATS)),
+    help="How it is written.",
+)
+@click.option(
+    "--output",
+    default="-",
+    type=click.File("w", encoding="utf-8", atomic=True),
+    help="The file, which appears when it is whole; standard output when not given.",
+)
+@with_settings
+def export_journal(settings: Settings, format_: str, output: TextIO) -> None:
+    """Write the whole ledger, in one snapshot, so that another program can check its sums."""
+    with closing(Database(settings, beside_service=True)) as db:
+        _require_migrated(settings, db)
+        # The bar goes where the journal does not.
+        with click.progressbar(length=0, label=format_, file=sys.stderr) as bar:
+            export = exporting.Export(
+                exporting.FORMATS[format_],
+                settings.bank_timezone,
+                write=output.write,
+                expect=lambda count: setattr(bar, "length", count),
+                done=bar.update,
+            )
+            try:
+                db.run_read(export)
+            except exporting.Interrupted:
+                raise click.ClickException("The database was lost in the middle; begin again.") from None
 
 
 @main.command("import")
