@@ -232,7 +232,7 @@ def issue_statements(settings: Settings, month: str) -> None:
         waiting = db.run_read(statements.count_unissued_accounts, period)
         issued = 0
         with click.progressbar(length=waiting, label=month) as bar:
-            for _ in issuing.issue_all(db, period):
+            for _ in issuing.issue_all(db, period, settings.bank_name):
                 issued += 1
                 bar.update(1)
     click.echo(f"{issued} statements of {month} issued.")

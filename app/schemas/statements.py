@@ -85,6 +85,7 @@ class IssuedHead(StatementHead):
     month: str
     number: int
     issued_at: Time
+    issuer: str
 
 
 class IssuedStatementOut(IssuedHead):

@@ -242,13 +242,19 @@ def draft(read: Callable[..., Any], found: Found) -> Iterator[Draft]:
 
 
 def issue(
-    session: Session, *, caller: Caller, account_id: str, period: Period, drafted: Draft | None
+    session: Session,
+    *,
+    caller: Caller,
+    account_id: str,
+    period: Period,
+    drafted: Draft | None,
+    issuer: str,
 ) -> Issued:
     """Issues the statement of a month that is over, or finds the one that has been issued.
 
     Numbers count the statements of an account in the order in which they were issued. What was drafted
     is used if nothing has been booked in the month since, and made again, under the lock, if something
-    has. ValidationFailed for a month before the account.
+    has. `issuer` is the name of the bank. ValidationFailed for a month before the account.
     """
     account = _visible(session, caller, account_id)
     # Whoever posts to this account has either committed by now, or waits and books later.
@@ -263,7 +269,7 @@ def issue(
     if drafted is None or drafted.found.last != found.last:
         *_, drafted = draft(partial(_run, session), found)
     last = statements.issued_page(account.key, before_number=None, limit=1)
-    statement = _statement(caller, drafted, number=last[0].number + 1 if last else 1)
+    statement = _statement(caller, drafted, issuer, number=last[0].number + 1 if last else 1)
     statements.add(statement, drafted.parts)
     AuditLog(session).record("statement.issue", actor=caller.id, origin=caller.origin, object_id=account_id)
     return Issued(statement, is_new=True)
@@ -273,9 +279,9 @@ def _run(session: Session, work: Callable[..., Any], *args: Any) -> Any:
     return work(session, *args)
 
 
-def _statement(caller: Caller, drafted: Draft, number: int) -> IssuedStatement:
+def _statement(caller: Caller, drafted: Draft, issuer: str, *, number: int) -> IssuedStatement:
     now = clock.now()
-    head = replace(drafted.found.head, number=number, made_at=now)
+    head = replace(drafted.found.head, number=number, made_at=now, issuer=issuer)
     hashed = drafted.hashed.copy()
     hashed.update(json_text.ends_of_canonical(head)[1].encode())
     return IssuedStatement(

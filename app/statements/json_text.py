@@ -78,6 +78,7 @@ def kept(head: Head) -> dict[str, Any]:
         "month": head.month,
         "number": head.number,
         "issued_at": clock.rfc3339(head.made_at),
+        "issuer": head.issuer,
     }
 
 
@@ -100,6 +101,7 @@ def head_of(told: dict[str, Any]) -> Head:
         made_at=datetime.fromisoformat(told["issued_at"]),
         month=told["month"],
         number=told["number"],
+        issuer=told["issuer"],
     )
 
 

@@ -7,7 +7,7 @@ Japanese, Korean and Indic scripts, and emoji) are shown as U+FFFD, one for each
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +76,13 @@ def _glyphs() -> frozenset[int]:
     for font in fonts:
         registerFont(font)
     return frozenset(fonts[0].face.charToGlyph) & frozenset(fonts[1].face.charToGlyph)
+
+
+@lru_cache(maxsize=10_000)
+def _width(text: str, font: str, size: float) -> float:
+    """In points. Days, amounts and titles come again and again."""
+    width: float = stringWidth(text, font, size)
+    return width
 
 
 def _long(day: date) -> str:
@@ -165,7 +172,7 @@ class _Sheet:
         font = _BOLD if bold else _PLAIN
         shown = " ".join(visual(shaped(part, self._glyphs)) for part in parts)
         room = (x - _SIDE if right else self._right - x) or 1
-        width = stringWidth(shown, font, size)
+        width = _width(shown, font, size)
         if width > room:
             size, width = size * room / width, room
         self.pages.setFillColor(colour)
@@ -182,8 +189,7 @@ class _Sheet:
         groups[-1] += point + rest
 
         def width_at(size: float) -> float:
-            width: float = stringWidth("".join(groups), font, size) + (len(groups) - 1) * size * _GAP
-            return width
+            return _width("".join(groups), font, size) + (len(groups) - 1) * size * _GAP
 
         room = self._columns.figure_width * size / _SIZE
         size = min(size, size * room / width_at(size))
@@ -192,7 +198,7 @@ class _Sheet:
         self.pages.setFont(font, size)
         for group in groups:
             self.pages.drawString(place, y, group)
-            place += stringWidth(group, font, size) + size * _GAP
+            place += _width(group, font, size) + size * _GAP
 
     def rule(self, y: float, colour: Color = _RULE, width: float = 0.5) -> None:
         """A line from side to side."""
@@ -205,6 +211,9 @@ class _Sheet:
     def first_page(self) -> None:
         """The first page, down to its entries."""
         head = self._head
+        if head.issuer:
+            self.text(_SIDE, self.y - 4, head.issuer, size=11, bold=True)
+            self.y -= 26
         self.text(_SIDE, self.y - 4, "Account statement", size=17, bold=True, colour=_ACCENT)
         self.text(self._right, self.y - 4, _period(head), size=10, right=True, colour=_GREY)
         self.y -= 16
@@ -299,12 +308,14 @@ class _Sheet:
         head = self._head
         y = _BOTTOM - 26
         self.rule(y + 13)
-        self.text(self._right, y, f"Account {head.account_number}", size=7, colour=_GREY, right=True)
+        issuer = [f"{head.issuer} ·"] if head.issuer else []
+        account = f"Account {head.account_number}"
+        self.text(self._right, y, *issuer, account, size=7, colour=_GREY, right=True)
         page = f"Page {self._number} of "
         self.text(_SIDE, y, page, size=7, colour=_GREY)
         # How many there will be is drawn when it is known.
         self.pages.saveState()
-        self.pages.translate(_SIDE + stringWidth(page, _PLAIN, 7), y)
+        self.pages.translate(_SIDE + _width(page, _PLAIN, 7), y)
         self.pages.doForm(_TOTAL)
         self.pages.restoreState()
 
@@ -322,8 +333,7 @@ class _Sheet:
         return [title, *((one,) for one in wrapped(described, width, self._measured))]
 
     def _measured(self, text: str) -> float:
-        width: float = stringWidth(text, _PLAIN, _SIZE)
-        return width
+        return _width(text, _PLAIN, _SIZE)
 
     def height(self, details: Sequence[object]) -> float:
         return len(details) * _LEADING + 7

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from reportlab import rl_config
 from reportlab.pdfbase import pdfdoc
 from reportlab.pdfgen.canvas import Canvas
 
+# Pages are bytes, and need not be written in printable characters.
+rl_config.useA85 = 0
 _WRITTEN: Final = pdfdoc.PDFName("Written")
 
 

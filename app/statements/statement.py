@@ -49,6 +49,8 @@ class Head:
     month: str | None = None
     number: int | None = None
     by_value: bool = False
+    # The bank's name; nothing where it has not said it.
+    issuer: str = ""
 
     @property
     def first_day(self) -> date:

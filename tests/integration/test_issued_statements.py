@@ -22,9 +22,9 @@ from app.services import statements
 from app.statements.formats import FORMATS
 from tests.bank import Customer, count, customer, execute, issue, keyed, put, rows, staff, walk_in
 from tests.books import Acct
-from tests.client import ApiClient, Person, error_of
+from tests.client import ApiClient, Person, error_of, running
 from tests.past import Past
-from tests.readers import READERS
+from tests.readers import READERS, pages_of
 from tests.server import bank, environment
 
 
@@ -213,6 +213,20 @@ def test_what_is_booked_in_the_month_after_the_draft_is_on_the_statement(
     assert [one["amount"] for one in document.json()["entries"]] == [5, 11]
 
 
+def test_the_bank_names_itself_and_what_is_issued_keeps_the_name_of_then(settings: Settings) -> None:
+    with running(settings.model_copy(update={"bank_name": "Łódź & Sons"})) as client:
+        ada = customer(client)
+        assert issue(client, ada).json()["issuer"] == "Łódź & Sons"
+        pages = pages_of(ada.person.get(f"/v1/statements/{ada.id}?format=pdf").content)
+        assert pages[0].startswith("Łódź & Sons\n")
+    with running(settings) as client:
+        later = ada.at(client).person
+        assert pages_of(issued(later, ada, 1, "pdf").content)[0].startswith("Łódź & Sons\n")
+        assert pages_of(later.get(f"/v1/statements/{ada.id}?format=pdf").content)[0].startswith(
+            "Account statement"
+        )
+
+
 def test_a_long_month_is_kept_in_parts_and_told_as_one(
     ada: Person, account: Acct, client: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,11 +281,11 @@ class TestTheCommand:
         for account in opened:
             past.book(account, "2026-01-02T00:00:00Z", 1)
         period = ended_month("2026-01", ZoneInfo("UTC"))
-        first = issuing.issue_all(client.db, period)
+        first = issuing.issue_all(client.db, period, "A Bank")
         done = [next(first) for _ in range(3)]
         first.close()
         assert client.db.run_read(statements.count_unissued_accounts, period) == 2
-        done += issuing.issue_all(client.db, period)
+        done += issuing.issue_all(client.db, period, "A Bank")
         assert done == [one.id for one in opened]
         assert count(client.db, "issued_statements") == 5
 

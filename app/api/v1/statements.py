@@ -1,6 +1,7 @@
 """Statements, as files of every format."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -50,11 +51,11 @@ FormatWanted = Annotated[Format, Depends(_format)]
 
 @router.get("/{account_id}", response_model=StatementOut, responses=_FILES)
 async def get_statement(
-    account_id: str, user: CurrentUser, db: Db, period: StatementPeriod, wanted: FormatWanted
+    account_id: str, user: CurrentUser, bank: Here, period: StatementPeriod, wanted: FormatWanted
 ) -> Response:
     """The entries of an account in a period, oldest first, with the balances before and after them."""
     found = await look(
-        db,
+        bank.db,
         user,
         "statement.read",
         statements.find_statement,
@@ -62,7 +63,8 @@ async def get_statement(
         account_id=account_id,
         period=period,
     )
-    return await file(db, wanted, found.head, statements.read_lines(db.run_read, found))
+    head = replace(found.head, issuer=bank.settings.bank_name)
+    return await file(bank.db, wanted, head, statements.read_lines(bank.db.run_read, found))
 
 
 @router.post(
@@ -80,7 +82,14 @@ async def issue_statement(
     return await create_once(
         request,
         key,
-        partial(statements.issue, caller=user, account_id=account_id, period=period, drafted=drafted),
+        partial(
+            statements.issue,
+            caller=user,
+            account_id=account_id,
+            period=period,
+            drafted=drafted,
+            issuer=bank.settings.bank_name,
+        ),
         lambda issued: IssuedOut.of(issued.statement),
         status=lambda issued: 201 if issued.is_new else 200,
         location=lambda issued: f"/v1/statements/{account_id}/issued/{issued.statement.number}",
