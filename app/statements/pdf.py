@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from reportlab.lib.colors import Color, HexColor
@@ -27,6 +28,7 @@ _INK, _GREY, _RULE = HexColor(0x1C1C1C), HexColor(0x666666), HexColor(0xD4D8DD)
 _ACCENT, _SHADE = HexColor(0x1F4E79), HexColor(0xF3F5F8)
 _SIDE, _TOP, _BOTTOM = 48, 46, 62
 _SIZE, _LEADING = 8.0, 10.5
+_registering: Final = Lock()
 _CHART_HEIGHT: Final = 74
 # Between groups of digits, in heights of a letter: to be seen, and not to be read as a space.
 _GAP: Final = 0.13
@@ -69,9 +71,17 @@ def _write(head: Head, lines: Iterator[Line], size: tuple[float, float]) -> Iter
     yield sheet.pages.end()
 
 
-@cache
 def _glyphs() -> frozenset[int]:
-    """The characters that both fonts have; registers them when first asked."""
+    """The characters that both fonts have; registers them when first asked, and never again.
+
+    A font that was registered anew in the middle of a document would forget which letters it has used.
+    """
+    with _registering:
+        return _registered()
+
+
+@cache
+def _registered() -> frozenset[int]:
     fonts = [TTFont(name, _FONTS / f"{name}.ttf") for name in (_PLAIN, _BOLD)]
     for font in fonts:
         registerFont(font)

@@ -24,7 +24,7 @@ from tests.bank import Customer, customer, put, rows, staff
 from tests.books import Acct
 from tests.client import ApiClient, Person, error_of, running
 from tests.past import Past
-from tests.readers import of_pdf
+from tests.readers import READERS, of_pdf
 
 Open = Callable[[str], ApiClient]
 
@@ -440,6 +440,15 @@ def test_a_harmless_text_is_in_the_file_as_it_was_written(client: ApiClient, tex
     answer = ask(ada.person, ada, format="csv")
     read = list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
     assert read[-1]["description"] == text
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_longest_period_there_is_can_be_told_in_every_format(client: ApiClient, format_: str) -> None:
+    ada = customer(client, money=1050)
+    answer = ask(ada.person, ada, format=format_, from_="0001-01-01", to="9999-12-31")
+    assert answer.status_code == 200
+    if format_ in READERS:
+        assert READERS[format_](answer.content).entries == [Decimal("10.50")]
 
 
 def test_another_customers_statement_is_not_there_in_any_format(client: ApiClient) -> None:
