@@ -4,31 +4,24 @@ Text is only ever drawn, so no mark-up in it means anything. Characters that the
 Japanese, Korean and Indic scripts, and emoji) are shown as U+FFFD, one for each.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, lru_cache
-from pathlib import Path
-from threading import Lock
 from typing import Final
 
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.pagesizes import A4, LETTER
-from reportlab.pdfbase.pdfmetrics import registerFont, stringWidth
-from reportlab.pdfbase.ttfonts import TTFont
 
 from app.statements.chart import Curve
 from app.statements.pdf_document import Pages
+from app.statements.pdf_text import BOLD, PLAIN, glyphs, shortened, width_of, wrapped
 from app.statements.script import shaped, visual
 from app.statements.statement import Head, Line
 
-_FONTS: Final = Path(__file__).parent / "fonts"
-_PLAIN, _BOLD = "DejaVuSansCondensed", "DejaVuSansCondensed-Bold"
 _INK, _GREY, _RULE = HexColor(0x1C1C1C), HexColor(0x666666), HexColor(0xD4D8DD)
 _ACCENT, _SHADE = HexColor(0x1F4E79), HexColor(0xF3F5F8)
 _SIDE, _TOP, _BOTTOM = 48, 46, 62
 _SIZE, _LEADING = 8.0, 10.5
-_registering: Final = Lock()
 _CHART_HEIGHT: Final = 74
 # Between groups of digits, in heights of a letter: to be seen, and not to be read as a space.
 _GAP: Final = 0.13
@@ -71,30 +64,6 @@ def _write(head: Head, lines: Iterator[Line], size: tuple[float, float]) -> Iter
     yield sheet.pages.end()
 
 
-def _glyphs() -> frozenset[int]:
-    """The characters that both fonts have; registers them when first asked, and never again.
-
-    A font that was registered anew in the middle of a document would forget which letters it has used.
-    """
-    with _registering:
-        return _registered()
-
-
-@cache
-def _registered() -> frozenset[int]:
-    fonts = [TTFont(name, _FONTS / f"{name}.ttf") for name in (_PLAIN, _BOLD)]
-    for font in fonts:
-        registerFont(font)
-    return frozenset(fonts[0].face.charToGlyph) & frozenset(fonts[1].face.charToGlyph)
-
-
-@lru_cache(maxsize=10_000)
-def _width(text: str, font: str, size: float) -> float:
-    """In points. Days, amounts and titles come again and again."""
-    width: float = stringWidth(text, font, size)
-    return width
-
-
 def _long(day: date) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
@@ -105,25 +74,6 @@ def _short(day: date) -> str:
 
 def _period(head: Head) -> str:
     return f"{_long(head.first_day)} – {_long(head.last_day)}"
-
-
-def wrapped(text: str, width: float, measure: Callable[[str], float]) -> list[str]:
-    """The text in lines that are no wider; a word that is wider by itself is broken."""
-    found: list[str] = []
-    line = ""
-    for word in text.split():
-        rest = word
-        if line and measure(f"{line} {rest}") <= width:
-            line = f"{line} {rest}"
-            continue
-        if line:
-            found.append(line)
-        while measure(rest) > width and len(rest) > 1:
-            fits = next(n for n in range(len(rest) - 1, 0, -1) if n == 1 or measure(rest[:n]) <= width)
-            found.append(rest[:fits])
-            rest = rest[fits:]
-        line = rest
-    return [*found, line] if line else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +93,7 @@ class _Sheet:
     """The page that is being drawn; `y` is how far it has come, from the bottom."""
 
     def __init__(self, head: Head, size: tuple[float, float]) -> None:
-        self._glyphs = _glyphs()
+        self._glyphs = glyphs()
         self._head = head
         self._width, self._height = size
         self._right = self._width - _SIDE
@@ -179,10 +129,10 @@ class _Sheet:
 
         Each part has a direction of its own, so that a name does not turn what stands beside it.
         """
-        font = _BOLD if bold else _PLAIN
+        font = BOLD if bold else PLAIN
         shown = " ".join(visual(shaped(part, self._glyphs)) for part in parts)
         room = (x - _SIDE if right else self._right - x) or 1
-        width = _width(shown, font, size)
+        width = width_of(shown, font, size)
         if width > room:
             size, width = size * room / width, room
         self.pages.setFillColor(colour)
@@ -191,7 +141,7 @@ class _Sheet:
 
     def figure(self, x: float, y: float, amount: int, *, size: float = _SIZE, bold: bool = False) -> None:
         """An amount that ends at x; groups of three digits stand a little apart, with nothing between."""
-        font = _BOLD if bold else _PLAIN
+        font = BOLD if bold else PLAIN
         sign, digits = ("-", self._head.money(-amount)) if amount < 0 else ("", self._head.money(amount))
         whole, point, rest = digits.partition(".")
         first = len(whole) % 3 or 3
@@ -199,7 +149,7 @@ class _Sheet:
         groups[-1] += point + rest
 
         def width_at(size: float) -> float:
-            return _width("".join(groups), font, size) + (len(groups) - 1) * size * _GAP
+            return width_of("".join(groups), font, size) + (len(groups) - 1) * size * _GAP
 
         room = self._columns.figure_width * size / _SIZE
         size = min(size, size * room / width_at(size))
@@ -208,7 +158,7 @@ class _Sheet:
         self.pages.setFont(font, size)
         for group in groups:
             self.pages.drawString(place, y, group)
-            place += _width(group, font, size) + size * _GAP
+            place += width_of(group, font, size) + size * _GAP
 
     def rule(self, y: float, colour: Color = _RULE, width: float = 0.5) -> None:
         """A line from side to side."""
@@ -325,7 +275,7 @@ class _Sheet:
         self.text(_SIDE, y, page, size=7, colour=_GREY)
         # How many there will be is drawn when it is known.
         self.pages.saveState()
-        self.pages.translate(_SIDE + _width(page, _PLAIN, 7), y)
+        self.pages.translate(_SIDE + width_of(page, PLAIN, 7), y)
         self.pages.doForm(_TOTAL)
         self.pages.restoreState()
 
@@ -337,13 +287,15 @@ class _Sheet:
             _TITLES.get(line.kind) or f"Transfer {'to' if line.amount < 0 else 'from'}",
         )
         if line.other_number is not None:
-            title += (line.other_name, line.other_number)
+            left = self._columns.details_width - width_of(f"{title[0]}  {line.other_number}", BOLD, _SIZE)
+            name = shortened(line.other_name, left, lambda text: width_of(text, BOLD, _SIZE))
+            title += (name, line.other_number)
         described = shaped(line.description or "", self._glyphs)
         width = self._columns.details_width
         return [title, *((one,) for one in wrapped(described, width, self._measured))]
 
     def _measured(self, text: str) -> float:
-        return _width(text, _PLAIN, _SIZE)
+        return width_of(text, PLAIN, _SIZE)
 
     def height(self, details: Sequence[object]) -> float:
         return len(details) * _LEADING + 7
@@ -383,12 +335,12 @@ class _Sheet:
     def _draw_total(self) -> None:
         self.pages.beginForm(_TOTAL, 0, -4, 60, 12)
         self.pages.setFillColor(_GREY)
-        self.pages.setFont(_PLAIN, 7)
+        self.pages.setFont(PLAIN, 7)
         self.pages.drawString(0, 0, str(self._number))
         self.pages.endForm()
 
     def _draw_chart(self) -> None:
         width = self._right - _SIDE
         self.pages.beginForm(_CHART, 0, -14, width, _CHART_HEIGHT + 10)
-        self._curve.draw(self.pages, (width, _CHART_HEIGHT), (_ACCENT, _RULE), _PLAIN)
+        self._curve.draw(self.pages, (width, _CHART_HEIGHT), (_ACCENT, _RULE), PLAIN)
         self.pages.endForm()

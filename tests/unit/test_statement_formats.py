@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -241,6 +242,14 @@ def test_mark_up_is_drawn_and_never_means_anything(text: str) -> None:
     assert text.replace(" ", "").replace("\u00a0", "") in shown
     assert b"/URI" not in content
     assert b"/JavaScript" not in content
+
+
+def test_nothing_is_drawn_over_something_else() -> None:
+    lines = [line(1, MAX_AMOUNT, other_name="W. " * 50, description="W" * 140)]
+    text = text_of(pdf(head("EUR", 0, lines, holder_name="W" * 100), lines))
+    assert re.search(r"Transfer from (W\. )+W\.… \*{4}1234 01 Feb 2026 90071992547409\.91 0\.00\n", text)
+    assert text.count("W" * 100) == 1
+    assert max(len(one) for one in text.splitlines() if set(one) == {"W"} and len(one) < 100) < 40
 
 
 @pytest.mark.parametrize(("write", "size"), [(on_a4, (595, 842)), (on_letter, (612, 792))])
