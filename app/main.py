@@ -58,7 +58,10 @@ _ROUTERS = (
     currencies.router,
     docs.router,
 )
-_EXPOSED_HEADERS = ("X-Request-Id", "Location", "ETag", "Idempotent-Replayed", "Retry-After")
+_EXPOSED_HEADERS = (
+    *("X-Request-Id", "Location", "ETag", "Idempotent-Replayed", "Retry-After"),
+    "Content-Disposition",
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
