@@ -1,6 +1,6 @@
 """What statements are made of: seeks in an account's entries, and ranges of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from app.db.base import AnyRow
 from app.models import Account, AccountHolder, Entry, IssuedPart, IssuedStatement
 from app.repositories.transfers import ENTRIES
+
+_CHUNK: Final = 500
 
 
 class Statements:
@@ -66,6 +68,14 @@ class Statements:
         if before_number is not None:
             query = query.where(IssuedStatement.number < before_number)
         return self._session.scalars(query.order_by(IssuedStatement.number.desc()).limit(limit)).all()
+
+    def all_issued(self) -> Iterator[IssuedStatement]:
+        """Every issued statement, in the order of keys."""
+        after = 0
+        query = select(IssuedStatement).order_by(IssuedStatement.key).limit(_CHUNK)
+        while rows := self._session.scalars(query.where(IssuedStatement.key > after)).all():
+            yield from rows
+            after = rows[-1].key
 
     def add(self, statement: IssuedStatement, parts: Sequence[bytes]) -> None:
         """Keeps an issued statement with its entries."""

@@ -1,5 +1,6 @@
 """JSON: as the API tells it, and in the canonical form that is kept of what has been issued."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
@@ -122,6 +123,17 @@ def write_canonical(head: Head, lines: Iterator[Line]) -> Iterator[str]:
         yield before + canonical(entry(line))
         before = ","
     yield end
+
+
+def digest(head: Head, parts: Iterable[str]) -> str:
+    """SHA-256, in hexadecimal digits, of the canonical form of a head and parts of its entries."""
+    begin, end = ends_of_canonical(head)
+    hashed, before = hashlib.sha256(begin.encode()), ""
+    for part in parts:
+        hashed.update(f"{before}{part}".encode())
+        before = ","
+    hashed.update(end.encode())
+    return hashed.hexdigest()
 
 
 def canonical_entries(lines: Iterable[Line]) -> str:

@@ -18,9 +18,21 @@ from app.core.caller import Role
 from app.core.config import Settings
 from app.core.ids import is_id
 from app.schemas.statements import IssuedOut, IssuedStatementOut
-from app.services import statements
+from app.services import integrity, statements
 from app.statements.formats import FORMATS
-from tests.bank import Customer, count, customer, execute, issue, keyed, put, rows, staff, walk_in
+from tests.bank import (
+    Customer,
+    assert_right,
+    count,
+    customer,
+    execute,
+    issue,
+    keyed,
+    put,
+    rows,
+    staff,
+    walk_in,
+)
 from tests.books import Acct
 from tests.client import ApiClient, Person, error_of, running
 from tests.past import Past
@@ -247,6 +259,38 @@ def test_the_database_itself_refuses_to_change_one(
     column = "number" if table == "issued_statements" else "part"
     with pytest.raises(DBAPIError, match="append-only"):
         execute(client.db, act.format(table, column, column))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE issued_statements SET number = 2, head = replace(cast(head AS text), '5500', '5501')",
+        "UPDATE issued_statements SET sha256 = replace(sha256, substr(sha256, 1, 8), '00000000')",
+        "UPDATE issued_statements SET head = '{}'",
+        "UPDATE issued_statements SET parts = 0",
+        "UPDATE issued_parts SET content = x'00'",
+        "DELETE FROM issued_parts",
+    ],
+)
+def test_verify_finds_a_document_that_was_changed_past_the_guards(
+    client: ApiClient, ada: Person, account: Acct, change: str
+) -> None:
+    told = issue_month(ada, account, "2026-01").json()
+    assert_right(client.db)
+    is_sqlite = client.db.engines.writer.dialect.name == "sqlite"
+    for table in ("issued_statements", "issued_parts"):
+        for one in ("update", "delete") if is_sqlite else ("all",):
+            drop = (
+                f"DROP TRIGGER {table}_no_{one}" if is_sqlite else f"ALTER TABLE {table} DISABLE TRIGGER USER"
+            )
+            execute(client.db, drop)
+    if not is_sqlite:
+        change = change.replace("'5501')", "'5501')::json").replace("x'00'", "'x'::bytea")
+    execute(client.db, change)
+    findings = client.db.run_read(integrity.verify).findings
+    assert [(one.rule, one.row) for one in findings] == [
+        ("an issued statement is what its hash is of", told["id"])
+    ]
 
 
 class TestTheCommand:
