@@ -64,7 +64,7 @@ async def get_statement(
         period=period,
     )
     head = replace(found.head, issuer=bank.settings.bank_name)
-    return await file(bank.db, wanted, head, statements.read_lines(bank.db.run_read, found))
+    return await _file(bank.db, wanted, head, statements.read_lines(bank.db.run_read, found))
 
 
 @router.post(
@@ -137,10 +137,10 @@ async def get_issued(
     )
     lines = statements.read_issued(db.run_read, issued)
     exact = CANONICAL_JSON if wanted.name == "json" else wanted
-    return await file(db, exact, json_text.head_of(issued.head), lines)
+    return await _file(db, exact, json_text.head_of(issued.head), lines)
 
 
-async def file(db: Database, wanted: Format, head: Head, lines: Iterator[Line]) -> Response:
+async def _file(db: Database, wanted: Format, head: Head, lines: Iterator[Line]) -> Response:
     """The statement, written while it is sent: what is held of it is two chunks, however long it is.
 
     They are there before the status is sent, so a short statement is told whole or refused.
