@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from app.core import clock
 from app.db.unit_of_work import Database
@@ -76,3 +77,12 @@ def test_the_limit_of_today_is_told_with_what_has_left(db: Database, monkeypatch
     assert (today(), today("JPY")) == ((500, 150), None)
     set_clock(monkeypatch, "2026-07-01T00:00:00Z")
     assert today() == (500, 0)
+
+
+@pytest.mark.parametrize("change", ["UPDATE value_dates SET sequence = 99", "DELETE FROM value_dates"])
+def test_a_mark_is_neither_changed_nor_deleted(db: Database, change: str) -> None:
+    books = Books(db)
+    yesterday = clock.now().date() - timedelta(days=1)
+    books.did(deposit(books.teller, books.account(), 5, value_date=yesterday))
+    with pytest.raises(DBAPIError, match="value_dates is append-only"):
+        books.run(change)
