@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pypdfium2 as pdfium
 import pytest
 
+from app.api.negotiation import choose
 from app.core.money import CURRENCIES, MAX_AMOUNT
 from app.statements.csv_text import neutral
 from app.statements.formats import FORMATS
@@ -306,3 +307,27 @@ def test_two_threads_draw_two_statements() -> None:
     ]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda one: pdf(*one), told)) == [pdf(*one) for one in told]
+
+
+@pytest.mark.parametrize("count", range(14, 34))
+def test_a_last_page_has_room_for_the_closing_balance_or_there_is_another(count: int) -> None:
+    lines = balanced(0, [line(n, n + 1) for n in range(count)])
+    content = pdf(head("EUR", 0, lines), lines)
+    found = of_pdf(content)
+    assert (len(found.entries), found.closing) == (count, Decimal(count * (count + 1) // 2).scaleb(-2))
+    assert all("Account 012345678901" in page for page in pages_of(content))
+
+
+def test_what_six_lines_of_mt940_cannot_hold_is_cut() -> None:
+    lines = balanced(0, [line(1, 5, description="Щ€" * 70, other_name="Щ. " * 50)])
+    text = b"".join(FORMATS["mt940"].encode(head("EUR", 0, lines), iter(lines))).decode()
+    about = text.partition(":86:")[2].partition("\r\n:62F:")[0].split("\r\n")
+    assert [len(one) <= 65 for one in about] == [True] * 6
+    assert read("mt940", head("EUR", 0, lines), lines).entries == [Decimal("0.05")]
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"), [("text/csv;x=1;q=0.5, */*;q=0.4", "csv"), ("application/pdf;q", "json")]
+)
+def test_parameters_beside_the_weight_do_not_count(accept: str, wanted: str) -> None:
+    assert choose(None, [f"{accept}, application/json;q=0.3"]).name == wanted
