@@ -7,18 +7,19 @@ from contextlib import closing
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 import uvicorn
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app import imports
+from app import exporting, imports, issuing
+from app.api.filters import ended_month
 from app.api.protocol import BoundedHttp
 from app.core.caller import STAFF_ROLES, Origin, Role
 from app.core.config import ConfigurationError, Settings, load_settings
-from app.core.errors import BankingError, IdempotencyKeyReused, NotFound
+from app.core.errors import BankingError, IdempotencyKeyReused, NotFound, ValidationFailed
 from app.core.kept_secrets import resolve_card_key, resolve_jwt_secret
 from app.core.logging import configure_logging
 from app.core.security import (
@@ -33,7 +34,7 @@ from app.db.faults import as_unavailable
 from app.db.unit_of_work import Database
 from app.ledger.policy import Policy
 from app.ledger.posting import Ledger
-from app.services import auth, health, integrity
+from app.services import auth, health, integrity, statements
 
 # Requests may take this long after SIGTERM; with closing the database, the exit is inside 10 s.
 _GRACE_SECONDS: Final = 7
@@ -218,6 +219,60 @@ def verify(settings: Settings) -> None:
     if report.findings:
         sys.exit(1)
     click.echo(f"{report.rules} rules checked; the books are right.")
+
+
+@main.command("issue-statements")
+@click.option("--month", required=True, help="A month of the bank that is over, such as 2026-02.")
+@with_settings
+def issue_statements(settings: Settings, month: str) -> None:
+    """Issue the statements of a month for every account; go on where an interruption left it."""
+    try:
+        period = ended_month(month, settings.bank_timezone)
+    except (ValueError, ValidationFailed):
+        raise click.ClickException("--month takes a month that is over, such as 2026-02.") from None
+    with closing(Database(settings, beside_service=True)) as db:
+        _require_migrated(settings, db)
+        waiting = db.run_read(statements.count_unissued_accounts, period)
+        issued = 0
+        with click.progressbar(length=waiting, label=month) as bar:
+            for _ in issuing.issue_all(db, period, settings.bank_name):
+                issued += 1
+                bar.update(1)
+    click.echo(f"{issued} statements of {month} issued.")
+
+
+@main.command("export")
+@click.option(
+    "--format",
+    "format_",
+    required=True,
+    type=click.Choice(sorted(exporting.FORMATS)),
+    help="How it is written.",
+)
+@click.option(
+    "--output",
+    default="-",
+    type=click.File("w", encoding="utf-8", atomic=True),
+    help="The file, which appears when it is whole; standard output when not given.",
+)
+@with_settings
+def export_journal(settings: Settings, format_: str, output: TextIO) -> None:
+    """Write the whole ledger, in one snapshot, so that another program can check its sums."""
+    with closing(Database(settings, beside_service=True)) as db:
+        _require_migrated(settings, db)
+        # The bar goes where the journal does not.
+        with click.progressbar(length=0, label=format_, file=sys.stderr) as bar:
+            export = exporting.Export(
+                exporting.FORMATS[format_],
+                settings.bank_timezone,
+                write=output.write,
+                expect=lambda count: setattr(bar, "length", count),
+                done=bar.update,
+            )
+            try:
+                db.run_read(export)
+            except exporting.Interrupted:
+                raise click.ClickException("The database was lost in the middle; begin again.") from None
 
 
 @main.command("import")

@@ -24,6 +24,7 @@ from app.api.middleware import Cors, RequestContext
 from app.api.state import Bank
 from app.api.v1 import (
     accounts,
+    admin,
     auth,
     authorizations,
     bulk,
@@ -32,6 +33,7 @@ from app.api.v1 import (
     health,
     holders,
     holds,
+    statements,
     transactions,
     transfers,
 )
@@ -59,11 +61,16 @@ _ROUTERS = (
     auth.router,
     cards.router,
     holders.router,
+    statements.router,
     health.router,
+    admin.router,
     currencies.router,
     docs.router,
 )
-_EXPOSED_HEADERS = ("X-Request-Id", "Location", "ETag", "Idempotent-Replayed", "Retry-After")
+_EXPOSED_HEADERS = (
+    *("X-Request-Id", "Location", "ETag", "Idempotent-Replayed", "Retry-After"),
+    "Content-Disposition",
+)
 
 
 def create_app(settings: Settings) -> FastAPI:

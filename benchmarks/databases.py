@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -40,8 +40,8 @@ class Databases:
         self._server: Any = None
         # database -> who is in its template
         self._worlds: dict[str, World] = {}
-        # database -> the URL of its grown one
-        self._grown: dict[str, str] = {}
+        # (database, name) -> the URL of one that was filled
+        self._filled: dict[tuple[str, str], str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -77,14 +77,20 @@ class Databases:
     @contextmanager
     def grown(self, database: str, transfers: int) -> Iterator[str]:
         """The URL of a database with so many transfers more, filled the first time and kept."""
-        if database not in self._grown:
+        with self.filled(database, "grown", lambda port: fill(port, self.world(database), transfers)) as url:
+            yield url
+
+    @contextmanager
+    def filled(self, database: str, name: str, fill_up: Callable[[int], None]) -> Iterator[str]:
+        """The URL of a database of this name, filled through a service at a port, once, and kept."""
+        if (database, name) not in self._filled:
             self.world(database)
-            url = self._create(database, "grown", template="template")
+            url = self._create(database, name, template="template")
             with systems.serving(systems.SERVICE, url, self.folder) as port:
-                fill(port, self.world(database), transfers)
-            self._settle(database, "grown")
-            self._grown[database] = url
-        yield self._grown[database]
+                fill_up(port)
+            self._settle(database, name)
+            self._filled[database, name] = url
+        yield self._filled[database, name]
 
     def execute(self, url: str, script: str) -> None:
         """Runs statements in a PostgreSQL database."""

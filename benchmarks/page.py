@@ -92,6 +92,9 @@ def _cells(results: Results) -> str:
         figures += [f"{cell[ms]:.3g}" if ms in cell else "-" for ms in ("p50_ms", "p99_ms", "max_ms")]
         if cell.get("late") or cell.get("dropped"):
             said = f"{cell['late']:,} late, {cell['dropped']:,} dropped"
+        if "peak_mib" in cell:
+            megabytes = cell["size"] / 1e6
+            said = f"{cell['seconds']:.1f} s, {megabytes:.1f} MB, {cell['peak_mib']:.1f} MiB of memory"
         rows.append((name, _database(database), *figures, said.replace("|", "/").replace("\n", " ")))
     return _table(("Cell", "Database", "A second", "p50 ms", "p99 ms", "max ms", ""), rows)
 

@@ -12,7 +12,7 @@ from benchmarks.databases import POSTGRESQL, SQLITE
 from benchmarks.table import NOTHING_POSTED, NOTHING_READ
 
 Results = dict[str, Any]
-_MEDIANS: Final = ("rate", "p50_ms", "p99_ms")
+_MEDIANS: Final = ("rate", "p50_ms", "p99_ms", "seconds", "peak_mib", "size")
 _SUMS: Final = ("late", "dropped")
 
 

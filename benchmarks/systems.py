@@ -77,7 +77,14 @@ def run(command: Sequence[str], env: Mapping[str, str], folder: Path) -> str:
 
 @contextmanager
 def serving(command: Sequence[str], database_url: str, folder: Path) -> Iterator[int]:
-    """Serves until the block ends; gives the port. Its log is a file, as it would be anywhere."""
+    """Serves until the block ends; gives the port."""
+    with serving_process(command, database_url, folder) as (port, _):
+        yield port
+
+
+@contextmanager
+def serving_process(command: Sequence[str], database_url: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """The same, and the id of the process. Its log is a file, as it would be anywhere."""
     port = _free_port()
     with under_test(), (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
@@ -89,7 +96,7 @@ def serving(command: Sequence[str], database_url: str, folder: Path) -> Iterator
         )
     try:
         _wait_until_open(port, process, folder)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         try:

@@ -8,6 +8,7 @@ from benchmarks.bare import GeneratorCell, PgbenchCell, RawCell
 from benchmarks.cells import CLIENTS, Bench, CellFailed, CellId, HttpCell, Measured, Streams, closed
 from benchmarks.databases import POSTGRESQL, SQLITE
 from benchmarks.load import Request, Stream
+from benchmarks.statements import statement_cells
 from benchmarks.workloads import Workloads
 from benchmarks.world import PASSWORD
 
@@ -52,6 +53,7 @@ def cells(grown: int = 0) -> list[Cell]:
         GeneratorCell(),
         *_ceiling(),
         *(cell for database in DATABASES for cell in _service(database, grown)),
+        *(cell for database in DATABASES for cell in statement_cells(database)),
         RawCell(1),
         RawCell(64),
         PgbenchCell("uniform", source="random(1, {accounts})"),

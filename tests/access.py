@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from app.core.caller import STAFF_ROLES, Role
-from tests.bank import Customer, customer, keyed, staff, walk_in, with_account
+from tests.bank import Customer, customer, execute, issue_statement, keyed, staff, walk_in, with_account
 from tests.cards import approved, asked, issue, on
 from tests.client import PASSWORD, ApiClient, Person
 from tests.routes import Route, routes
@@ -185,6 +185,18 @@ def _new_card(world: World, whose: str) -> Wanted:
     return Wanted(body={"account_id": world.empty_account(whose), "type": "virtual"})
 
 
+def _issued(world: World, whose: str) -> Wanted:
+    subject = world.subject(whose)
+    number = issue_statement(world.client, subject).json()["number"]
+    return Wanted({"account_id": subject.id, "number": str(number)})
+
+
+def _to_issue(world: World, whose: str) -> Wanted:
+    account = world.empty_account(whose)
+    execute(world.client.db, "UPDATE accounts SET created_at = 1 WHERE id = :id", id=account)
+    return Wanted({"account_id": account}, {"month": "2026-01"})
+
+
 OBJECTS = (CUSTOMERS, WALK_INS)
 REQUESTS: dict[str, Ask] = {
     "GET /v1/health": Ask(_nothing),
@@ -223,11 +235,17 @@ REQUESTS: dict[str, Ask] = {
     "GET /v1/accounts/{account_id}": Ask(_of_account(), OBJECTS),
     "PATCH /v1/accounts/{account_id}": Ask(_of_account({"nickname": "x"}), OBJECTS),
     "GET /v1/accounts/{account_id}/balance": Ask(_of_account(), OBJECTS),
+    "GET /v1/accounts/{account_id}/explain": Ask(_of_account(), OBJECTS),
+    "GET /v1/admin/trial-balance": Ask(_nothing),
     "GET /v1/accounts/{account_id}/transactions": Ask(_of_account(), OBJECTS),
     "GET /v1/accounts/{account_id}/holds": Ask(_of_account(), OBJECTS),
     "POST /v1/accounts/{account_id}/close": Ask(
         lambda world, whose: Wanted({"account_id": world.empty_account(whose)}), OBJECTS
     ),
+    "GET /v1/statements/{account_id}": Ask(_of_account(), OBJECTS),
+    "GET /v1/statements/{account_id}/issued": Ask(_of_account(), OBJECTS),
+    "GET /v1/statements/{account_id}/issued/{number}": Ask(_issued, OBJECTS),
+    "POST /v1/statements/{account_id}/issue": Ask(_to_issue, OBJECTS),
     "POST /v1/transactions": Ask(_deposit, OBJECTS),
     "GET /v1/transactions": Ask(_query_account, (NOBODYS, *OBJECTS)),
     "GET /v1/transactions/{transaction_id}": Ask(_entry, OBJECTS),

@@ -112,6 +112,12 @@ def count(db: Database, table: str, where: str = "1 = 1") -> int:
     return db.run_read(lambda session: session.scalar(query)) or 0
 
 
+def issue_statement(client: ApiClient, account: Customer, month: str = "2026-01") -> httpx.Response:
+    """Issues a statement of an account, which is made older than its month."""
+    put(client.db, account, created_at=1)
+    return account.person.post(f"/v1/statements/{account.id}/issue", json={"month": month})
+
+
 def assert_right(db: Database) -> None:
     """`bank verify` finds nothing."""
     assert db.run_read(integrity.verify).findings == []
@@ -134,6 +140,11 @@ def walk_in(teller: Person, *, money: int = 0, currency: str = "EUR") -> Custome
 def rows(db: Database, query: str, **values: Any) -> list[tuple[Any, ...]]:
     """What has been committed."""
     return db.run_read(lambda session: [tuple(row) for row in session.execute(text(query), values)])
+
+
+def execute(db: Database, statement: str, **values: Any) -> None:
+    """Changes something past the service."""
+    db.run_write(lambda session: session.execute(text(statement), values) and None)
 
 
 def put(db: Database, account: Customer, **values: Any) -> None:

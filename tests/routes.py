@@ -75,6 +75,7 @@ def valid_bodies(of: Customer, to: Customer) -> dict[str, dict[str, Any]]:
         "PATCH /v1/account-holders/{holder_id}": {"phone": "+331234"},
         "POST /v1/accounts": {"type": "savings", "currency": "EUR"},
         "PATCH /v1/accounts/{account_id}": {"nickname": "x"},
+        "POST /v1/statements/{account_id}/issue": {"month": "2026-01"},
         "POST /v1/transactions": cash,
         "POST /v1/transfers": of.payment(to, 1),
         "POST /v1/transfers/{transfer_id}/capture": {"amount": 1},

@@ -119,6 +119,8 @@ def origin_of(request: Request) -> Origin:
 Clerk = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER)))]
 Funder = Annotated[Caller, Security(Funding((Role.CUSTOMER, Role.TELLER)))]
 Reverser = Annotated[Caller, Security(Authenticated((Role.TELLER, Role.OPERATOR)))]
+Issuer = Annotated[Caller, Security(Authenticated((Role.CUSTOMER, Role.TELLER, Role.OPERATOR)))]
+BookKeeper = Annotated[Caller, Security(Authenticated((Role.OPERATOR, Role.AUDITOR, Role.ADMIN)))]
 CurrentUser = Annotated[Caller, Security(Authenticated())]
 Network = Annotated[Caller, Security(Networking((Role.CUSTOMER, Role.NETWORK)))]
 # The payer of a hold, and who takes transfers back.

@@ -1,7 +1,7 @@
 """Filters of lists, as query parameters. Ranges are half-open: `.gte` is in, `.lt` is out."""
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,9 @@ from app.repositories.cards import CardFilter
 from app.repositories.transfers import EntryFilter, TransferFilter
 from app.schemas.accounts import AccountType
 from app.schemas.base import refusal
+from app.schemas.statements import Basis, Month
 from app.schemas.transfers import ExternalId
+from app.services.statements import Period
 
 _UTC: Final = ZoneInfo("UTC")
 
@@ -66,7 +68,7 @@ def _boundary_of(zone: ZoneInfo, text: str, *, is_end: bool) -> datetime:
         return dates.parse_boundary(text, zone, is_end=is_end)
     except ValueError:
         # The first or last day there is, in a zone where it begins or ends beyond.
-        return dates.parse_boundary(text, _UTC, is_end=False)
+        return datetime.max.replace(tzinfo=UTC) if is_end else dates.parse_boundary(text, _UTC, is_end=False)
 
 
 def _on(text: str | None) -> date | None:
@@ -156,11 +158,60 @@ async def _created_within(
     return Within(_at(request, created_from), _at(request, created_before))
 
 
+async def _statement_period(
+    request: Request,
+    start: Annotated[
+        Boundary | None, Query(alias="from", description="In. The opening, when left out.")
+    ] = None,
+    end: Annotated[
+        Boundary | None, Query(alias="to", description="Out; a day is in, to its end. Now, when left out.")
+    ] = None,
+    month: Annotated[Month | None, Query(description="A month of the bank, such as 2026-02.")] = None,
+    basis: Annotated[
+        Basis, Query(description="`value` orders and adds up by value dates; it takes days, not instants.")
+    ] = Basis.BOOKED,
+) -> Period:
+    by_value = basis is Basis.VALUE
+    zone = bank_of(request).settings.bank_timezone
+    if month is not None:
+        if start is not None or end is not None:
+            raise errors.ValidationFailed([Detail("month", "not_allowed", "Either a month, or from and to.")])
+        return replace(period_of(month, zone), by_value=by_value)
+    instants = [name for name, text in (("from", start), ("to", end)) if text and not dates.is_date(text)]
+    if by_value and instants:
+        raise errors.ValidationFailed(
+            [Detail(name, "not_allowed", "By value date, this is a day.") for name in instants]
+        )
+    begin = None if start is None else _boundary_of(zone, start, is_end=False)
+    finish = None if end is None else _boundary_of(zone, end, is_end=True)
+    if begin is not None and begin > (finish or clock.now()):
+        raise errors.ValidationFailed([Detail("from", "not_allowed", "This is after `to`.")])
+    return Period(begin, finish, zone, by_value=by_value)
+
+
+def period_of(month: str, zone: ZoneInfo) -> Period:
+    """A month of the bank."""
+    first = dates.parse_month(month)
+    return Period(
+        _boundary_of(zone, first.isoformat(), is_end=False), dates.month_over(first, zone), zone, month
+    )
+
+
+def ended_month(month: str, zone: ZoneInfo) -> Period:
+    """A month of the bank that is over; 422 for every other."""
+    period = period_of(month, zone)
+    assert period.end is not None
+    if period.end > clock.now():
+        raise errors.ValidationFailed([Detail("month", "not_over", "This month is not over.")])
+    return period
+
+
 AccountsWanted = Annotated[AccountFilter, Depends(_account_filter)]
 CreatedWithin = Annotated[Within, Depends(_created_within)]
 CardsWanted = Annotated[CardFilter, Depends(_card_filter)]
 EntriesWanted = Annotated[EntryFilter, Depends(_entry_filter)]
 TransfersWanted = Annotated[TransferFilter, Depends(_transfer_filter)]
+StatementPeriod = Annotated[Period, Depends(_statement_period)]
 
 
 def past_instant(bank: Bank, text: str | None) -> datetime | None:

@@ -54,7 +54,7 @@ async def create_once(
     act: Callable[[Session], T | BankingError],
     render: Callable[[T], ResponseModel],
     *,
-    status: int = 201,
+    status: int | Callable[[T], int] = 201,
     location: Callable[[T], str] | None = None,
     version: Callable[[T], int] | None = None,
     shown_once: frozenset[str] = frozenset(),
@@ -68,7 +68,8 @@ async def create_once(
     def answer(result: T) -> Answer:
         path = location(result) if location else None
         tag = etag(version(result)) if version else None
-        return Answer(status, render(result).model_dump_json(), path, etag=tag)
+        code = status if isinstance(status, int) else status(result)
+        return Answer(code, render(result).model_dump_json(), path, etag=tag)
 
     def keep(full: Answer) -> Answer:
         if not shown_once:

@@ -69,6 +69,10 @@ class RequestContext:
             self._refuse(scope, headers)
             await self._app(scope, receive, answer)
         except errors.BankingError as error:
+            if status:
+                # In the middle of an answer that is written while it is sent: it ends without its end.
+                _log.warning("an answer was cut off", extra={"request_id": request_id, "code": error.code})
+                return
             await rendering.envelope(error, request_id)(scope, receive, answer)
         except ClientDisconnect:
             # Nobody waits for an answer; the access log has the request with status 0.

@@ -42,6 +42,7 @@ _MEANINGS: Final = {
     401: "No valid token",
     403: "Not allowed for this role",
     404: "Not found, or not yours",
+    406: "No such format",
     409: "The state of things does not allow it",
     412: "Changed since you read it",
     413: "Body too large",
@@ -84,7 +85,7 @@ def build(app: FastAPI) -> dict[str, Any]:
 def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
-    for status in sorted(_statuses(route) | {int(s) for s in route.responses}):
+    for status in sorted(_statuses(route) | {int(s) for s in route.responses if int(s) >= 400}):
         responses[str(status)] = {
             "description": _MEANINGS[status],
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},

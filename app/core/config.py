@@ -160,6 +160,7 @@ class Settings(BaseSettings):
     bank_timezone: TimeZone = Field(
         ZoneInfo("UTC"), description="The time zone of the bank's days and months."
     )
+    bank_name: str = Field("", max_length=60, description="The bank's name on statements; none unset.")
     login_attempts: int = Field(
         10, ge=1, le=1000, description="Failed logins an (account, address) may have in a window."
     )

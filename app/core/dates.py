@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from app.core import clock
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
 _INSTANT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
@@ -58,5 +60,34 @@ def today(zone: ZoneInfo) -> date:
 
 def end_of_month(day: date, *, years: int = 0) -> date:
     """The last day of the day's month, or of the same month some years later."""
-    first = date(day.year + years, day.month, 1)
-    return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return next_month(date(day.year + years, day.month, 1)) - timedelta(days=1)
+
+
+def parse_month(text: str) -> date:
+    """The first day of `2026-02`; ValueError for every other spelling."""
+    found = _MONTH.fullmatch(text)
+    if found is None:
+        raise ValueError("not a month")
+    return date(int(found[1]), int(found[2]), 1)
+
+
+def next_month(first: date) -> date:
+    """The first day of the month after; OverflowError after the last there is."""
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def month_over(first: date, zone: ZoneInfo) -> datetime:
+    """The instant at which a month is over, which is the first of the next one."""
+    try:
+        return start_of_day(next_month(first), zone)
+    except OverflowError:
+        return _LAST
+
+
+def day_in(instant: datetime, zone: ZoneInfo) -> date:
+    """The day of an instant in a zone."""
+    try:
+        return instant.astimezone(zone).date()
+    except OverflowError:
+        # The first or last day there is, in a zone where it is another.
+        return instant.date()

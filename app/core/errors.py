@@ -6,6 +6,7 @@
     ├── Forbidden             403  forbidden
     ├── NotFound              404  not_found
     ├── MethodNotAllowed      405  method_not_allowed
+    ├── NotAcceptable         406  not_acceptable
     ├── Conflict              409  insufficient_funds, account_frozen, email_taken, ...
     ├── PreconditionFailed    412  precondition_failed
     ├── BodyTooLarge          413  body_too_large
@@ -116,6 +117,12 @@ class MethodNotAllowed(BankingError):
     status = 405
     code = "method_not_allowed"
     message = "This path does not know that method."
+
+
+class NotAcceptable(BankingError):
+    status = 406
+    code = "not_acceptable"
+    message = "There is no such format here."
 
 
 class Conflict(BankingError):

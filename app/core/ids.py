@@ -22,6 +22,7 @@ TRANSFER: Final = "trf"
 GROUP: Final = "grp"
 CARD: Final = "crd"
 AUTHORIZATION: Final = "aut"
+STATEMENT: Final = "stm"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _CHARACTERS: Final = frozenset(_ALPHABET)

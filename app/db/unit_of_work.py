@@ -15,8 +15,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -104,6 +104,16 @@ class Database:
         threads, and as many statements as one request alone.
         """
         return await self._through_lane(self._readers, self.run_read, find, request, 1)
+
+    async def produce(self, pieces: Iterator[T]) -> AsyncIterator[T]:
+        """What an iterator makes with `run_read`, each step on a reading thread of its own turn.
+
+        Between two steps nothing is held: no thread, no connection, no snapshot. A step that fails ends
+        it, and whoever is told of the pieces must not take them for the whole.
+        """
+        end = object()
+        while (piece := await self._in_time(self._readers.run(lambda: next(pieces, end)))) is not end:
+            yield cast(T, piece)
 
     async def _through_lane(
         self,

@@ -28,6 +28,7 @@ class Draft:
         self.now = clock.to_micros(batch.now)
         self._transfers: list[Row] = []
         self._entries: list[Row] = []
+        self._value_dates: list[Row] = []
         self._events: list[Row] = []
         self._answers: list[Row] = []
         self._refunds: list[Row] = []
@@ -56,11 +57,14 @@ class Draft:
         source.post(-movement.amount, booked, released=released, forced=forced)
         destination.post(movement.amount, booked)
         row = movement.record(caller, source, destination, booked)
-        value_date = movement.value_date or booked_at.astimezone(self._zone).date()
+        booking_day = booked_at.astimezone(self._zone).date()
+        value_date = movement.value_date or booking_day
         debit, from_side = records.entry(row, source, -movement.amount, value_date)
         credit, to_side = records.entry(row, destination, movement.amount, value_date)
         self._transfers.append(row)
         self._entries += (debit, credit)
+        if value_date != booking_day:
+            self._value_dates += (records.value_date(debit), records.value_date(credit))
         told = {
             "source_id": source.id,
             "destination_id": destination.id,
@@ -129,7 +133,8 @@ class Draft:
         ]
         states = {state.key: replace(state) for state in named if state is not None}
         used_keys = dict(batch.used_keys)
-        ends = [(rows, len(rows)) for rows in (self._transfers, self._entries, self._keys, self._audit)]
+        made = (self._transfers, self._entries, self._value_dates, self._keys, self._audit)
+        ends = [(rows, len(rows)) for rows in made]
 
         def undo() -> None:
             batch.accounts.update(states)
@@ -145,6 +150,7 @@ class Draft:
             session,
             transfers=self._transfers,
             entries=self._entries,
+            value_dates=self._value_dates,
             events=self._events,
             keys=self._keys,
             chunks=self._chunks,

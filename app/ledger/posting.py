@@ -71,6 +71,10 @@ class Ledger:
         no_cards = card_batch.load(session, self._policy, batch, ())
         _Posting(batch, self._policy, nothing, no_cards).write(session)
 
+    def limit_today(self, session: Session, account_key: int, currency: str) -> tuple[int, int] | None:
+        """(the most that may leave an account today, what has left it); None where there is no limit."""
+        return spending.today(session, self._policy, account_key, currency)
+
 
 class _Posting:
     """One batch on its way: judged command by command, then written at once."""

@@ -195,6 +195,11 @@ def refund(transfer_key: int, of: AuthorizationState, hold: HoldState, amount: i
     }
 
 
+def value_date(entry: Row) -> Row:
+    """The mark of an entry whose value date is another day than it is booked on."""
+    return {"account_key": entry["account_key"], "sequence": entry["sequence"]}
+
+
 def used_key(caller: Caller, key: Key, status: int, location: str | None, now: int) -> Row:
     """A key that has had its effect; its answer is made again from the records."""
     return {

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from app.core import dates
+from app.core import clock, dates
 from app.ledger.batch import Batch, transfers_of
 from app.ledger.commands import Command, IncrementTransfer
 from app.ledger.policy import Policy
@@ -50,10 +50,23 @@ class Spending:
             self.add(hold["kind"], source, -amount)
 
 
+def today(session: Session, policy: Policy, account_key: int, currency: str) -> tuple[int, int] | None:
+    """(the most that may leave an account today, what has left it); None where there is no limit."""
+    limit = policy.daily_limits.get(currency)
+    if limit is None:
+        return None
+    now = clock.now()
+    sums = sql.spent_since(session, {account_key}, _start_of_day(policy, now), now, _SPENDING)
+    return limit, sums.get(account_key, 0)
+
+
+def _start_of_day(policy: Policy, now: datetime) -> datetime:
+    return dates.start_of_day(now.astimezone(policy.zone).date(), policy.zone)
+
+
 def load(session: Session, policy: Policy, batch: Batch, commands: Sequence[Command]) -> Spending:
     """What has gone out today of the accounts that a limit is asked of; one statement, if there are any."""
-    day = batch.now.astimezone(policy.zone).date()
-    since = dates.start_of_day(day, policy.zone)
+    since = _start_of_day(policy, batch.now)
     limited = _limited(policy, batch, commands)
     sums = sql.spent_since(session, limited, since, batch.now, _SPENDING) if limited else {}
     return Spending(policy, since, sums)

@@ -7,6 +7,7 @@ from app.models.authorizations import Authorization, CardRefund
 from app.models.cards import Card
 from app.models.holders import AccountHolder
 from app.models.idempotency import BulkChunk, IdempotencyKey
+from app.models.statements import IssuedPart, IssuedStatement, ValueDate
 from app.models.transfers import Entry, HoldEvent, Transfer
 
 __all__ = [
@@ -20,8 +21,11 @@ __all__ = [
     "Entry",
     "HoldEvent",
     "IdempotencyKey",
+    "IssuedPart",
+    "IssuedStatement",
     "LoginSession",
     "RefreshToken",
     "Transfer",
     "User",
+    "ValueDate",
 ]

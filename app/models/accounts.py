@@ -50,6 +50,17 @@ CLASSES: Final = {
 }
 
 
+def shown_to_others(kind: str, name: str | None, number: str | None) -> tuple[str, str | None]:
+    """How the other side of a movement sees an account: (name, number).
+
+    Of a customer's, the initials (`Ada King Lovelace` is `A. K. L.`) and the last four digits; the
+    bank's own are named by their kind.
+    """
+    if kind not in CUSTOMER_KINDS or number is None:
+        return kind, None
+    return " ".join(f"{part[0]}." for part in (name or "").split()), f"****{number[-4:]}"
+
+
 class AccountStatus(enum.StrEnum):
     """Frozen refuses what goes out; closed refuses everything and is final."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.arrays import among
@@ -88,6 +88,20 @@ class Accounts:
         if before_key is not None:
             query = query.where(Account.key < before_key)
         return self._session.execute(query.order_by(Account.key.desc()).limit(limit), {"now": now}).all()
+
+    def totals(self) -> Sequence[AnyRow]:
+        """Of each currency and kind: how many `accounts`, what is below 0 (`debit`), and above (`credit`)."""
+        below = func.sum(case((Account.balance < 0, -Account.balance), else_=0))
+        above = func.sum(case((Account.balance > 0, Account.balance), else_=0))
+        query = select(
+            Account.currency,
+            Account.kind,
+            func.count().label("accounts"),
+            below.label("debit"),
+            above.label("credit"),
+        )
+        ordered = query.group_by(Account.currency, Account.kind).order_by(Account.currency, Account.kind)
+        return self._session.execute(ordered).all()
 
     def set(self, account: Account, **values: object) -> None:
         """Changes a locked account and its version."""

@@ -34,6 +34,7 @@ from app.models import (
     LoginSession,
     Transfer,
     User,
+    ValueDate,
 )
 from app.repositories.holds import NOW, PENDING
 
@@ -278,6 +279,7 @@ update_holds: Final = BulkUpdate(
     found_by=("key", "status"),
     sets=("status", "amount", "remaining", "captured", "booked_at"),
 )
+_insert_value_dates: Final = BulkInsert(cast(Table, ValueDate.__table__))
 update_accounts: Final = BulkUpdate(
     _accounts,
     found_by=("key", "version"),
@@ -291,6 +293,7 @@ def insert_batch(
     transfers: Rows,
     entries: Rows,
     events: Rows,
+    value_dates: Rows,
     keys: Rows,
     chunks: Rows,
     audit: Rows,
@@ -299,6 +302,7 @@ def insert_batch(
     _insert_transfers(session, transfers)
     _insert_entries(session, entries)
     _insert_events(session, events)
+    _insert_value_dates(session, value_dates)
     _insert_keys(session, keys)
     _insert_chunks(session, chunks)
     _insert_audit(session, audit)

@@ -124,7 +124,8 @@ class Transfers:
 
     def entry_by_id(self, entry_id: str) -> EntryLine | None:
         """An entry with its transfer, its account and the other side's holder."""
-        row = self._session.execute(_lines(_entries).where(_entries.c.id == entry_id)).one_or_none()
+        wanted = _RAW.where(_entries.c.id == entry_id).subquery()
+        row = self._session.execute(_lines(wanted)).one_or_none()
         return None if row is None else EntryLine(*row)
 
     def entries_page(
@@ -183,7 +184,7 @@ def _transfers_page(given: Set[str], accounts: int | None) -> AnySelect:
 
 @lru_cache(maxsize=_SHAPES)
 def _entries_page(given: Set[str], accounts: int) -> AnySelect:
-    entries = select(_entries).where(*_conditions(_OF_ENTRIES, given))
+    entries = _RAW.where(*_conditions(_OF_ENTRIES, given))
     if "kind" in given:
         entries = entries.join(Transfer, Transfer.key == _entries.c.transfer_key)
     ranges = [_newest_entries(entries, account) for account in _accounts(accounts)]
@@ -264,6 +265,11 @@ _OF_TRANSFERS: Final[Mapping[str, ColumnElement[bool]]] = {
 
 _entries: Final = cast(Table, Entry.__table__)
 _own, _other, _holder = aliased(Account), aliased(Account), aliased(AccountHolder)
+# Entries as they are kept: of the instant only its microseconds.
+_RAW: Final = select(
+    *(column for column in _entries.columns if column.key != "booked_at"),
+    type_coerce(_entries.c.booked_at, BigInteger).label("booked_at"),
+)
 
 
 def _lines(entries: FromClause) -> AnySelect:
@@ -274,18 +280,18 @@ def _lines(entries: FromClause) -> AnySelect:
             entries.c.id,
             entries.c.amount,
             entries.c.balance_after,
-            type_coerce(entries.c.booked_at, BigInteger),
+            entries.c.booked_at,
             entries.c.value_date,
-            Transfer.id,
+            Transfer.id.label("transfer_id"),
             Transfer.kind,
             Transfer.description,
             Transfer.details,
-            _own.id,
+            _own.id.label("account_id"),
             _own.owner_id,
             _own.currency,
-            _other.number,
-            _other.kind,
-            _holder.full_name,
+            _other.number.label("other_number"),
+            _other.kind.label("other_kind"),
+            _holder.full_name.label("other_name"),
         )
         .select_from(entries)
         .join(Transfer, Transfer.key == entries.c.transfer_key)
@@ -293,6 +299,10 @@ def _lines(entries: FromClause) -> AnySelect:
         .join(_other, _other.key == case((is_payer, Transfer.destination_key), else_=Transfer.source_key))
         .outerjoin(_holder, _holder.id == _other.holder_id)
     )
+
+
+# The same with its instant, for statements: of the table itself.
+ENTRIES: Final = _lines(_entries)
 
 
 def _newest_entries(entries: AnySelect, account: BindParameter[int]) -> AnySelect:

@@ -29,7 +29,7 @@ class RequestModel(BaseModel):
 class ResponseModel(BaseModel):
     """A response, read off a row or an object of the same attribute names."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, serialize_by_alias=True)
 
 
 class PageOf(ResponseModel, Generic[Item]):

@@ -12,7 +12,8 @@ _ADULT_YEARS: Final = 18
 _OLDEST_YEARS: Final = 130
 
 
-def _date(value: Any) -> Any:
+def read_date(value: Any) -> Any:
+    """A date as it comes in a request; refused unless it is written `1990-12-31`."""
     if not isinstance(value, str):
         raise refusal("wrong_type", "This must be a date such as 1990-12-31.")
     try:
@@ -22,7 +23,7 @@ def _date(value: Any) -> Any:
 
 
 def _adult(value: Any) -> Any:
-    born = _date(value)
+    born = read_date(value)
     today = clock.now().date()
     # Somebody born on 29 February comes of age on 1 March of other years.
     age = today.year - born.year - ((today.month, today.day) < (born.month, born.day))

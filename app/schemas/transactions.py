@@ -1,21 +1,36 @@
 """Transactions (entries of an account), as JSON."""
 
 import enum
+from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from app.core import clock
 from app.ledger.commands import Posted
-from app.models.accounts import CUSTOMER_KINDS
+from app.models.accounts import shown_to_others
 from app.models.transfers import TransferKind
 from app.repositories.transfers import EntryLine
-from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time
-from app.schemas.holders import DateOut
+from app.schemas.base import Id, PlainText, RequestModel, ResponseModel, Time, refusal
+from app.schemas.holders import DateOut, read_date
 from app.schemas.money import Amount, Balance, CurrencyCode
 
 _OF_CARDS: Final = frozenset({TransferKind.CARD_PAYMENT, TransferKind.CARD_REFUND})
+_FURTHEST: Final = timedelta(days=366)
 Description = Annotated[PlainText, Field(max_length=140)]
+
+
+def _near(value: Any) -> Any:
+    day = read_date(value)
+    # Nobody means a day further away; many mistype a year.
+    if abs(day - clock.now().date()) > _FURTHEST:
+        raise refusal("out_of_range", "This must be within a year of today.")
+    return day
+
+
+ValueDate = Annotated[
+    date, BeforeValidator(_near), Field(json_schema_extra={"format": "date", "type": "string"})
+]
 
 
 class FundingType(enum.StrEnum):
@@ -33,6 +48,9 @@ class TransactionIn(RequestModel):
     amount: Amount
     currency: CurrencyCode
     description: Description | None = None
+    value_date: ValueDate | None = Field(
+        None, description="For staff: the day it counts from, within a year of today."
+    )
 
 
 class Counterparty(ResponseModel):
@@ -113,11 +131,5 @@ def merchant(kind: str, details: dict[str, str] | None) -> dict[str, str] | None
 
 def counterparty(kind: str, name: str | None, number: str | None) -> dict[str, str | None]:
     """The other side as anybody may see it: of a customer the initials and the last four digits."""
-    if kind not in CUSTOMER_KINDS or number is None:
-        return {"name": kind, "account_number": None}
-    return {"name": _initials(name or ""), "account_number": f"****{number[-4:]}"}
-
-
-def _initials(name: str) -> str:
-    """`Ada King Lovelace` -> `A. K. L.`"""
-    return " ".join(f"{part[0]}." for part in name.split())
+    shown, digits = shown_to_others(kind, name, number)
+    return {"name": shown, "account_number": digits}

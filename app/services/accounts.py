@@ -19,9 +19,12 @@ from app.repositories.accounts import AccountFilter, Accounts
 from app.repositories.audit import SUCCESS, AuditLog
 from app.repositories.cards import Cards
 from app.repositories.holders import Holders
+from app.repositories.holds import holds_page
 
 _NUMBER_DIGITS = 12
 _TRIES = 20
+# Somebody who reads more than these reads a list.
+_MOST_HOLDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,15 @@ class BookedBalance:
     account_id: str
     currency: str
     balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an account's available balance is what it is: its holds, and (limit, spent) of today."""
+
+    account: AnyRow
+    holds: Sequence[AnyRow]
+    today: tuple[int, int] | None
 
 
 def open_account(
@@ -170,6 +182,22 @@ def get_booked_balance(session: Session, *, caller: Caller, account_id: str, at:
     known = ids.is_id(ids.ACCOUNT, account_id)
     account = _visible(caller, Accounts(session).by_id(account_id) if known else None)
     return BookedBalance(account.id, account.currency, Accounts(session).balance_at(account, at))
+
+
+def explain_account(session: Session, *, caller: Caller, account_id: str, ledger: Ledger) -> Explanation:
+    """An account with everything that its available balance comes from, in one snapshot."""
+    known = ids.is_id(ids.ACCOUNT, account_id)
+    account = _visible(caller, Accounts(session).by_id(account_id) if known else None)
+    holds = holds_page(
+        session,
+        account_key=account.key,
+        status="pending",
+        now=clock.now(),
+        before_key=None,
+        limit=_MOST_HOLDS,
+    )
+    limit = ledger.limit_today(session, account.key, account.currency)
+    return Explanation(_shown(session, account), holds, limit)
 
 
 def rename_account(

@@ -22,9 +22,10 @@ RESERVED = {
     ("PATCH /v1/account-holders/{holder_id}", "full_name"),
     ("PATCH /v1/account-holders/{holder_id}", "date_of_birth"),
     ("POST /v1/accounts", "account_holder_id"),
+    ("POST /v1/transactions", "value_date"),
 }
 # Dates of these kinds have further rules: only what is no date at all is refused for certain.
-STRICT_DATES = ("past", "birthday")
+STRICT_DATES = ("past", "birthday", "value_day")
 FORM = "application/x-www-form-urlencoded"
 
 _STATE = text(

@@ -3,6 +3,7 @@
 An HTTP client would mend, escape or refuse half of what these tests send.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -67,8 +68,13 @@ async def _exchange(app: Any, request: Raw, address: str) -> Answer:
     }
     sent: list[Any] = []
 
+    body = [request.body]
+
     async def receive() -> Any:
-        return {"type": "http.request", "body": request.body, "more_body": False}
+        if not body:
+            # The client says no more, and stays.
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": body.pop(), "more_body": False}
 
     async def send(message: Any) -> None:
         sent.append(message)

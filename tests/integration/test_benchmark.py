@@ -8,6 +8,7 @@ import pytest
 from benchmarks import facts, table
 from benchmarks.cells import Bench, CellId
 from benchmarks.databases import SQLITE, Databases
+from benchmarks.statements import StatementCell
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +28,10 @@ def test_a_cell_is_measured_and_its_books_are_right(name: str, bench: Bench) -> 
 def test_the_rate_of_the_disk_is_measured(tmp_path: Path) -> None:
     assert facts.syncs_a_second(tmp_path) > 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format_", ["json", "pdf"])
+def test_a_long_statement_is_timed_and_its_memory_measured(format_: str, bench: Bench) -> None:
+    found = StatementCell(format_, SQLITE, entries=2_000).measure(bench)
+    assert found["rate"] == pytest.approx(2_000 / found["seconds"])
+    assert 0 <= found["peak_mib"] < 100

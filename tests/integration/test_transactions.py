@@ -25,6 +25,7 @@ def test_a_deposit_raises_and_a_withdrawal_lowers_the_balance(client: ApiClient)
         "balance_after": 1000,
         "description": "Wages",
         "counterparty": {"name": "cash", "account_number": None},
+        "merchant": None,
         "booked_at": made["booked_at"],
         "value_date": made["booked_at"][:10],
     }
@@ -192,6 +193,7 @@ def test_self_service_is_for_trying_out_unless_the_bank_says_otherwise(
         _env_file=None,
         app_env=environment,
         jwt_secret="a secret of the tests, long enough",
+        card_key="another one of the tests, long enough",
         database_url="sqlite:///bank.db",
         self_service_funding=chosen,
     )

@@ -229,7 +229,7 @@ SQLITE_CHANGES = [
     "INSERT INTO entries SELECT * FROM entries WHERE true ON CONFLICT DO UPDATE SET amount = 7",
 ]
 POSTGRESQL_CHANGES = [
-    "TRUNCATE entries",
+    "TRUNCATE entries CASCADE",
     "TRUNCATE accounts CASCADE",
     "INSERT INTO entries SELECT * FROM entries ON CONFLICT (id) DO UPDATE SET amount = 7",
 ]

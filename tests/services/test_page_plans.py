@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Table, event, insert, select, text
@@ -14,8 +15,9 @@ from app.core import clock, ids
 from app.core.caller import Caller, Origin, Role
 from app.db.unit_of_work import Database
 from app.models import Account, AccountHolder, Entry, Transfer, User
+from app.repositories.statements import Statements
 from app.repositories.transfers import EntryFilter, TransferFilter
-from app.services import holds, transactions, transfers
+from app.services import holds, statements, transactions, transfers
 
 ACCOUNTS = 40
 EVERYBODYS = "transfers of everybody"
@@ -92,6 +94,10 @@ class History:
         query = select(Transfer).order_by(Transfer.key).offset(1499).limit(1)
         one = self.db.run_read(lambda session: session.scalars(query).one())
         return clock.to_micros(one.created_at), one.key
+
+    def day(self, number: int) -> datetime:
+        """An instant so many days after the beginning."""
+        return self._start + timedelta(days=number)
 
     def grow(self, entries: int) -> None:
         """More transfers, until there are so many entries; the database takes stock."""
@@ -255,6 +261,23 @@ def test_a_page_costs_the_same_index_seeks_after_a_long_history(history: History
             assert not [step for steps in long for step in steps if re.search(r"Sort|ORDER BY|Seq", step)]
         else:
             assert walks == [], name
+
+
+def test_a_statement_costs_the_same_index_seeks_after_a_long_history(history: History) -> None:
+    def read(session: Session) -> Any:
+        period = statements.Period(history.day(20), history.day(80), ZoneInfo("UTC"))
+        found = statements.find_statement(
+            session, caller=history.caller, account_id=history.account_id, period=period
+        )
+        lines = Statements(session).lines(found.account_key, after=found.after, last=found.last, limit=51)
+        return [*lines, *[None] * (51 - len(lines))]
+
+    history.grow(20_000)
+    short = plans(history.db, read)
+    history.grow(50_000)
+    long = plans(history.db, read)
+    assert _on_long_tables(long) == _on_long_tables(short)
+    assert [step for step in _on_long_tables(long) if _WALK.search(step)] == []
 
 
 def _on_long_tables(plan: list[list[str]]) -> list[str]:

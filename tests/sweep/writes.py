@@ -13,7 +13,7 @@ import httpx
 
 from app.core.caller import Role
 from tests import scratch
-from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, keyed, staff
+from tests.bank import TRANSACTIONS, TRANSFERS, Customer, customer, issue_statement, keyed, put, staff
 from tests.cards import AUTHORIZATIONS, CARDS, approved, asked, issue, on, refund
 from tests.client import PASSWORD, ApiClient, Person
 from tests.sweep.books import Effect
@@ -37,6 +37,7 @@ class World:
         made = approved(self.network, issue(self.bob), 1)
         assert on(self.network, made, "capture", amount=1).status_code == 200
         assert refund(self.network, made, 1).status_code == 201
+        issue_statement(client, self.ada)
         self.saboteur = Saboteur(client.db)
 
     @property
@@ -160,6 +161,12 @@ def _open_first(world: World) -> Ask:
 def _close(world: World) -> Ask:
     opened = _open(world).send()
     return _post(f"/v1/accounts/{opened.json()['id']}/close", world.ada.person)
+
+
+def _issue(world: World) -> Ask:
+    account = Customer(world.ada.person, _open(world).send().json())
+    put(world.client.db, account, created_at=1)
+    return _post(f"/v1/statements/{account.id}/issue", world.ada.person, {"month": "2026-01"})
 
 
 def _fund(kind: str) -> Callable[[World], Ask]:
@@ -291,6 +298,7 @@ WRITES: Final = {
     ),
     "POST /v1/authorizations/{authorization_id}/void": Write(_on_approved("void"), batched=True),
     "POST /v1/cards/{card_id}/refunds": Write(_refund, batched=True),
+    "POST /v1/statements/{account_id}/issue": Write(_issue),
     "POST /v1/transactions deposit": Write(_fund("deposit"), batched=True),
     "POST /v1/transactions withdrawal": Write(_fund("withdrawal"), batched=True),
     "POST /v1/transfers": Write(_pay, batched=True),
@@ -316,6 +324,7 @@ def audited_read(path: str, of: Customer) -> Write:
         "holder_id": holder,
         "transaction_id": entry["id"],
         "transfer_id": entry["transfer_id"],
+        "number": "1",
     }
     query = {"account_id": of.id} if path == TRANSACTIONS else {}
     return Write(

@@ -18,7 +18,7 @@ from app.api.v1.transactions import answer_page
 from app.core import dates, errors
 from app.core.errors import Detail
 from app.models.accounts import AccountKind
-from app.schemas.accounts import AccountChange, AccountIn, AccountOut, BalanceOut
+from app.schemas.accounts import AccountChange, AccountIn, AccountOut, BalanceOut, ExplanationOut
 from app.schemas.base import PageOf
 from app.schemas.transactions import TransactionOut
 from app.services import accounts, transactions
@@ -114,6 +114,21 @@ async def get_balance(
         at=instant,
     )
     return BalanceOut.then(booked.account_id, booked.currency, booked.balance, instant)
+
+
+@router.get("/{account_id}/explain")
+async def explain_account(account_id: str, user: CurrentUser, bank: Here) -> ExplanationOut:
+    """Why the available balance is what it is: what is booked, each open hold, overdraft and limits."""
+    told = await look(
+        bank.db,
+        user,
+        "account.read",
+        accounts.explain_account,
+        object_id=account_id,
+        account_id=account_id,
+        ledger=bank.ledger,
+    )
+    return ExplanationOut.of(told.account, told.holds, told.today)
 
 
 @router.get("/{account_id}/transactions", response_model=PageOf[TransactionOut])

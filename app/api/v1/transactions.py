@@ -12,6 +12,8 @@ from app.api.paging import Page, PageRequest
 from app.api.posting import created, key_of, post
 from app.api.reading import look
 from app.api.routing import ApiRoute
+from app.core import errors
+from app.core.errors import Detail
 from app.ledger.commands import BankAccount, OwnAccount, PostTransfer
 from app.models.accounts import AccountKind
 from app.models.transfers import TransferKind
@@ -28,6 +30,8 @@ async def create_transaction(
     request: Request, body: TransactionIn, user: Funder, key: IdempotencyKey, bank: Here
 ) -> Response:
     """A deposit from, or a withdrawal to, the bank's cash. Customers where the bank lets them."""
+    if body.value_date is not None and not user.is_staff:
+        raise errors.ValidationFailed([Detail("value_date", "not_allowed", "Only staff set a value date.")])
     is_deposit = body.type is FundingType.DEPOSIT
     cash = BankAccount(AccountKind.CASH)
     account = OwnAccount(body.account_id, "account_id")
@@ -40,6 +44,7 @@ async def create_transaction(
         amount=body.amount,
         currency=body.currency,
         description=body.description,
+        value_date=body.value_date,
     )
     posted = await post(bank, command)
     made = TransactionOut.of_posting(posted, is_deposit=is_deposit)
