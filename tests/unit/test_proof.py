@@ -72,20 +72,20 @@ def test_what_the_service_cannot_do_now_is_an_outage_and_no_answer(settings: Set
     impatient = settings.model_copy(update={"lock_timeout_seconds": 0.2})
     with running(impatient) as client:
         service = Service(client, PEOPLE)
-        service.ask("ada", Open("EUR"), None, "account 0")
+        service.ask("ada", Open("EUR"), None, ["account 0"])
         deposit = Fund("account 0", "deposit", 5, "EUR")
         with scratch.other_writer(settings, "LOCK TABLE accounts IN EXCLUSIVE MODE"):
             with pytest.raises(Outage, match="503 lock_timeout"):
-                service.ask("teller", deposit, "k", "transfer 0")
+                service.ask("teller", deposit, "k", ["transfer 0"])
             with pytest.raises(Outage, match="LockTimeout"):
                 service.set("account 0", status="frozen")
-        assert service.ask("teller", deposit, "k", "transfer 0").status == 201
+        assert service.ask("teller", deposit, "k", ["transfer 0"]).status == 201
 
 
 def test_a_database_that_is_gone_is_an_outage(settings: Settings) -> None:
     with running(settings) as client:
         service = Service(client, PEOPLE)
-        service.ask("ada", Open("EUR"), None, "account 0")
+        service.ask("ada", Open("EUR"), None, ["account 0"])
         with scratch.missing(settings):
             for look in (service.books, service.findings):
                 with pytest.raises(Outage, match="DatabaseUnavailable"):
