@@ -5,14 +5,16 @@ between the databases on the way in is here; what differs in SQL is in `app/db/s
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState, QueuePool
 
 from app.core.config import Settings
@@ -68,6 +70,8 @@ class Engines:
     reader: Engine
     # SQLite takes one writer at a time; more threads would only queue inside SQLite.
     writers: int
+    # For a writing thread that has nothing to do.
+    when_idle: Callable[[], None] | None = None
 
     def dispose(self) -> None:
         # The reader first: the last connection to close checkpoints the WAL, and only the writer may.
@@ -91,13 +95,25 @@ def _sqlite_engines(settings: Settings, *, checkpoints: bool) -> Engines:
     wait = settings.lock_timeout_seconds
     writer = _WRITER if checkpoints else (*_WRITER, _NO_CHECKPOINTS)
     reader = (_NO_CHECKPOINTS, "query_only = ON")
+    writing = _sqlite_engine(path, wait, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=writer)
     engines = Engines(
-        writer=_sqlite_engine(path, wait, begin="BEGIN IMMEDIATE", pool_size=1, pragmas=writer),
+        writer=writing,
         reader=_sqlite_engine(path, wait, begin="BEGIN", pool_size=settings.read_workers, pragmas=reader),
         writers=1,
+        when_idle=partial(_checkpoint, writing) if checkpoints else None,
     )
     _open_again_when_read_only(engines)
     return engines
+
+
+def _checkpoint(writer: Engine) -> None:
+    """Brings what the log has into the file, so that the next batch need not. Where that fails, it does."""
+    with suppress(SQLAlchemyError, sqlite_driver.Error):
+        connection = writer.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+        finally:
+            connection.close()
 
 
 def _open_again_when_read_only(engines: Engines) -> None:

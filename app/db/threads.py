@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Final, TypeVar
 
 from app.core import clock, errors
 
 T = TypeVar("T")
+
+_IDLE_SECONDS: Final = 1.0
 
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
@@ -20,10 +22,14 @@ class Threads:
     transaction is rolled back by the database, as in any crash.
     """
 
-    def __init__(self, name: str, count: int, limit: int) -> None:
+    def __init__(
+        self, name: str, count: int, limit: int, when_idle: Callable[[], None] | None = None
+    ) -> None:
+        """`when_idle` is run by a thread that has had work, and then none for a second."""
         self._name: Final = name
         self._count: Final = count
         self._limit: Final = limit
+        self._when_idle: Final = when_idle
         self._waiting = 0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[Thread] = []
@@ -68,7 +74,7 @@ class Threads:
             thread.start()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next_job()) is not None:
             work, future, loop = job
             error: BaseException | None
             # A caller that has gone before its work began takes it along.
@@ -87,6 +93,14 @@ class Threads:
             except RuntimeError:
                 # The loop is closed: nobody waits any more.
                 return
+
+    def _next_job(self) -> _Job | None:
+        if self._when_idle is not None:
+            try:
+                return self._jobs.get(timeout=_IDLE_SECONDS)
+            except Empty:
+                self._when_idle()
+        return self._jobs.get()
 
 
 def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:

@@ -60,7 +60,7 @@ class Database:
     def __init__(self, settings: Settings, *, beside_service: bool = False) -> None:
         """`beside_service` is for commands, beside which a service may run: see `open_engines`."""
         self.engines = open_engines(settings, for_service=not beside_service)
-        self._writers = Threads("write", self.engines.writers, settings.write_queue)
+        self._writers = Threads("write", self.engines.writers, settings.write_queue, self.engines.when_idle)
         self._readers = Threads("read", settings.read_workers, settings.read_workers * _READS_WAITING)
         self._lanes: dict[Callable[..., Any], Lane[Any, Any]] = {}
         self._lane_limit = settings.write_queue

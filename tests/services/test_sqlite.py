@@ -1,10 +1,12 @@
 """How the service uses SQLite."""
 
+import asyncio
 import stat
+import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from app.core.config import Settings
@@ -31,6 +33,31 @@ def test_only_the_writer_checkpoints(db: Database) -> None:
     assert pragmas(db.engines.writer, "wal_autocheckpoint") != [0]
     names = ("wal_autocheckpoint", "query_only", "foreign_keys", "mmap_size")
     assert pragmas(db.engines.reader, *names) == [0, 1, 1, 0]
+
+
+def test_what_was_written_is_in_the_file_when_nothing_has_been_written_for_a_while(
+    db: Database, settings: Settings, tmp_path: Path
+) -> None:
+    asyncio.run(db.write(lambda session: session.execute(text("UPDATE users SET role = role"))))
+    asyncio.run(db.write(lambda session: session.execute(text("CREATE TABLE kept (x)"))))
+    copy = tmp_path / "copy.db"
+    for _ in range(200):
+        # The file alone, without its log.
+        copy.write_bytes(settings.sqlite_path.read_bytes())
+        found = sqlite_driver.connect(copy).execute("SELECT 1 FROM sqlite_master WHERE name = 'kept'")
+        if found.fetchone():
+            return
+        time.sleep(0.1)
+    pytest.fail("it is still in the log alone")
+
+
+def test_a_checkpoint_that_fails_is_left_to_the_next_write(db: Database, settings: Settings) -> None:
+    settings.sqlite_path.rename(settings.sqlite_path.with_suffix(".away"))
+    db.engines.dispose()
+    assert db.engines.when_idle is not None
+    db.engines.when_idle()
+    settings.sqlite_path.with_suffix(".away").rename(settings.sqlite_path)
+    assert asyncio.run(db.write(lambda session: 1)) == 1
 
 
 def test_every_pooled_connection_is_prepared(db: Database) -> None:
