@@ -186,7 +186,7 @@ def test_where_self_service_is_off_tellers_fund_and_customers_do_not(strict: Api
         ("dev", False, False),
     ],
 )
-def test_self_service_is_for_trying_out_unless_the_bank_says_otherwise(
+def test_self_service_and_playing_the_network_are_for_trying_out_unless_the_bank_says_otherwise(
     environment: str, chosen: bool | None, expected: bool
 ) -> None:
     settings = Settings(
@@ -196,8 +196,9 @@ def test_self_service_is_for_trying_out_unless_the_bank_says_otherwise(
         card_key="another one of the tests, long enough",
         database_url="sqlite:///bank.db",
         self_service_funding=chosen,
+        card_simulation=chosen,
     )
-    assert settings.customers_fund is expected
+    assert (settings.customers_fund, settings.owners_play_network) == (expected, expected)
 
 
 def test_only_customers_and_tellers_move_cash(client: ApiClient) -> None:
