@@ -76,7 +76,7 @@ class Holds:
                 objection = self._capture(command, hold, sides)
             case IncrementTransfer():
                 objection = self._increment(command, hold, sides)
-            case VoidTransfer():
+            case _:
                 objection = self._void(command, hold, sides)
         return objection or _held(hold, sides.source, sides.destination)
 

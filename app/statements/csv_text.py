@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
@@ -53,9 +54,19 @@ def neutral(text: str) -> str:
     """A text that a spreadsheet would take for a formula, with an apostrophe before it.
 
     Formulas begin with = + - @, also in their wide forms, and programs that read a file may take off
-    white space, quotation marks and separators first.
+    white space, what cannot be seen, quotation marks and separators first. One that takes another
+    separator than the comma sees several cells, so what begins a formula in one of them is marked too.
     """
-    bare = unicodedata.normalize("NFKC", text).lstrip(" \t\r\n\"';,|")
-    return (
-        f"'{text}" if bare.startswith(("=", "+", "-", "@")) or text.startswith(("\t", "\r", "\n")) else text
-    )
+    first, *others = _SEPARATOR.split(text)
+    marked = first + "".join(f"'{part}" if _is_formula(part) else part for part in others)
+    return f"'{marked}" if _is_formula(text) or text.startswith(("\t", "\r", "\n")) else marked
+
+
+# What it splits by is kept in what it gives.
+_SEPARATOR: Final = re.compile(r"([;,|\t])")
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Mn", "Zs", "Zl", "Zp"})
+
+
+def _is_formula(text: str) -> bool:
+    seen = (one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) not in _UNSEEN)
+    return "".join(seen).lstrip("\"';,|").startswith(("=", "+", "-", "@"))

@@ -28,11 +28,14 @@ FIRST_ACCOUNTS = (
     ("ada", "JPY"),
     ("ben", "JPY"),
     ("ben", "USD"),
+    # So that somebody pays into an account of their own that is full.
+    ("ada", "JPY"),
 )
+FIRST_HOLDS = (("account 1", "account 3"), ("account 3", "account 1"))
 YEN = ("account 5", "account 6")
 
 OWNER, ITS_OWN, FRESH = "its owner", "its own", "fresh"
-NOWHERE = ["account 9", "cash EUR", "acc_" + "0" * 26, "000000000000"]
+NOWHERE = ["account 11", "cash EUR", "acc_" + "0" * 26, "000000000000"]
 NAMES = [f"account {number}" for number in range(len(FIRST_ACCOUNTS))]
 ALIKE = [
     (source, destination)
@@ -50,7 +53,7 @@ def mostly(usual: Sequence[Any], unusual: Sequence[Any]) -> st.SearchStrategy[An
 
 people = st.sampled_from([name for name, one in PEOPLE.items() if one.role])
 callers = mostly([OWNER], [name for name, one in PEOPLE.items() if one.role])
-accounts = mostly([*NAMES, "account 8"], NOWHERE)
+accounts = mostly([*NAMES, "account 9"], NOWHERE)
 pairs = mostly(ALIKE, [*product(NAMES[:4], NAMES[-2:]), *product(NAMES[1:3], NOWHERE), (NAMES[0], NAMES[0])])
 currencies = mostly([ITS_OWN], ["EUR", "USD", "JPY", "KWD"])
 amounts = mostly([1, 7, 50, 120, "all"], [400, "all and 1", 0, MOST, MOST + 1])

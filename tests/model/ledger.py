@@ -292,11 +292,15 @@ class Ledger:
         self.spent[hold.source.name] -= hold.remaining
         hold.status, hold.remaining = status, 0
 
+    @property
+    def open_holds(self) -> list[Movement]:
+        return [one for one in self.movements.values() if one.status == "pending"]
+
     def wait(self) -> None:
         """So long that what was given an end of its own has met it."""
         self.over |= self.ends
-        for one in self.movements.values():
-            if one.status == "pending" and one.expires_at is not None:
+        for one in self.open_holds:
+            if one.expires_at is not None:
                 self._let_go(one, "expired")
 
     def _reverse(self, who: str, request: Reverse) -> Answer:

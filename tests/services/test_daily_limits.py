@@ -153,6 +153,16 @@ def test_what_is_let_go_in_a_batch_can_be_spent_in_it(books: Books) -> None:
     books.refused(pay(ada, one, two, 1), "limit_exceeded")
 
 
+def test_increments_of_one_batch_count_together(books: Books) -> None:
+    ada = books.person()
+    one, two = books.account(ada, money=5000), books.account()
+    held = books.held(hold(ada, one, two, 100))
+    outcomes = books.post(
+        increment(ada, held, 500), increment(ada, held, 401), increment(ada, held, 400), pay(ada, one, two, 1)
+    )
+    assert [told(one) for one in outcomes] == ["posted", "limit_exceeded", "posted", "limit_exceeded"]
+
+
 def test_a_hold_counts_on_its_day_and_its_increments_on_theirs(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:

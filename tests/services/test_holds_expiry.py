@@ -77,6 +77,24 @@ def test_a_hold_expires_once(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert [act for act, *_ in history(world.books, held)] == ["created", "expired"]
 
 
+def test_the_due_holds_of_an_account_can_be_ended_without_a_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books, held = world.books, short(world, monkeypatch)
+    mine = books.account(world.ada, money=50)
+    other = books.held(hold(world.ada, mine, world.two, 50, expires_at=BEGIN + HOUR))
+    kept = world.hold(100)
+    books.db.run_write(books.ledger.expire_due, world.one.key)
+    assert world.money() == (1000, 700, 0)
+    at(monkeypatch, HOUR)
+    for _ in range(2):
+        books.db.run_write(books.ledger.expire_due, world.one.key)
+    assert world.money() == (1000, 100, 0)
+    assert [act for act, *_ in history(books, held)] == ["created", "expired"]
+    assert [len(history(books, one)) for one in (other, kept)] == [1, 1]
+    books.assert_right()
+
+
 @pytest.mark.parametrize("after", [timedelta(), -INSTANT, timedelta(days=30) + INSTANT, timedelta(days=4000)])
 def test_a_hold_ends_in_the_future_and_within_thirty_days(
     world: World, monkeypatch: pytest.MonkeyPatch, after: timedelta

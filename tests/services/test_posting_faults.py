@@ -10,7 +10,8 @@ from app.db.unit_of_work import Database
 from app.ledger.commands import Command
 from app.models.accounts import SYSTEM_KINDS
 from tests import scratch
-from tests.books import Books, deposit, pay, reverse, statements, told, withdraw
+from tests.books import Books, capture, deposit, pay, reverse, statements, told, withdraw
+from tests.holds import World
 
 
 class Crash(Exception):
@@ -179,3 +180,23 @@ def in_threads(run: Any, count: int) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_hold_that_changed_under_the_lock_fails_the_batch(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(db)
+    held = world.hold()
+    before = world.books.state()
+
+    def interfere(cursor: Any, sent: list[str]) -> None:
+        if sent[-1].startswith("SELECT") and "FROM idempotency_keys" in sent[-1]:
+            cursor.connection.cursor().execute(
+                "UPDATE transfers SET status = 'voided', remaining = 0 WHERE captured IS NOT NULL"
+            )
+
+    with statements(db, interfere):
+        (outcome,) = world.books.try_post(capture(world.ada, held))
+    assert told(outcome) == "internal_error"
+    assert world.books.state() == before
+    assert caplog.text.count("RuntimeError: a hold changed while its account was locked") == 2

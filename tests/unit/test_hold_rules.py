@@ -46,6 +46,21 @@ def test_a_hold_ends_in_the_future_and_soon_enough(after: timedelta, expected: A
     assert code(judge_end(NOW + after, NOW)) == expected
 
 
+def told(error: BankingError | None) -> list[tuple[str, str, str]]:
+    assert error is not None
+    return [(one.field, one.code, one.message) for one in error.details]
+
+
+def test_what_is_wrong_with_a_field_is_said_in_words() -> None:
+    assert told(judge_end(NOW, NOW)) == [("expires_at", "in_the_past", "A hold ends in the future.")]
+    assert told(judge_end(NOW + 2 * LONGEST_HOLD, NOW)) == [
+        ("expires_at", "too_late", "A hold lasts 30 days at most.")
+    ]
+    command = CaptureTransfer(ADA, KEY, "trf_1", 101)
+    refused = judge_capture(command, hold(), 101, Sides(state(held=100), state(**BENS)))
+    assert told(refused) == [("amount", "too_large", "This is more than the hold has left.")]
+
+
 def actor(
     caller: Caller, kind: TransferKind = TransferKind.TRANSFER, **transfer: Any
 ) -> tuple[str, str | None] | None:
