@@ -184,9 +184,9 @@ async def _statement_period(
         )
     begin = None if start is None else _boundary_of(zone, start, is_end=False)
     finish = None if end is None else _boundary_of(zone, end, is_end=True)
-    days = start is not None and end is not None and dates.is_date(start) and dates.is_date(end)
     # The day `to` is in to its end, so a day later would only look like an empty period.
-    is_backwards = days and _on(start) > _on(end)
+    days = [text for text in (start, end) if text is not None and dates.is_date(text)]
+    is_backwards = len(days) == 2 and days[0] > days[1]
     if is_backwards or (begin is not None and begin > (finish or clock.now())):
         raise errors.ValidationFailed([Detail("from", "not_allowed", "This is after `to`.")])
     return Period(begin, finish, zone, by_value=by_value)

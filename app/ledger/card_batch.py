@@ -11,6 +11,7 @@ from app.core import dates, ids
 from app.ledger.batch import Batch
 from app.ledger.commands import (
     AuthorizeCard,
+    CaptureTransfer,
     Command,
     HoldCommand,
     IncrementTransfer,
@@ -52,7 +53,7 @@ def load(session: Session, policy: Policy, batch: Batch, commands: Sequence[Comm
     rows = _authorizations(session, commands)
     paying = {one.card_id for one in commands if isinstance(one, AuthorizeCard)}
     cards = _cards(session, paying | {row.card_id for row in rows})
-    more = {one.transfer_id for one in commands if isinstance(one, IncrementTransfer)}
+    more = {one.transfer_id for one in commands if isinstance(one, IncrementTransfer | CaptureTransfer)}
     paying |= {row.card_id for row in rows if ids.twin(ids.TRANSFER, row.id, of=ids.AUTHORIZATION) in more}
     limited = {card.key: card for card in cards.values() if card.id in paying and card.has_sums}
     if limited:

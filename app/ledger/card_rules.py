@@ -45,7 +45,7 @@ def decline(
     return next((reason for reason in DeclineReason if holds[reason]), None)
 
 
-def judge_increment(card: CardState, hold: HoldState, amount: int, day: date) -> BankingError | None:
+def judge_more(card: CardState, hold: HoldState, amount: int, day: date) -> BankingError | None:
     """May the card pay so much more? Asked before the account is: as for a payment of both together."""
     if not hold.is_open:
         return errors.HoldNotActive()

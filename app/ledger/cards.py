@@ -9,6 +9,7 @@ from app.ledger.commands import (
     AuthorizeCard,
     Authorized,
     BankAccount,
+    CaptureTransfer,
     CardAccount,
     Held,
     HoldCommand,
@@ -18,9 +19,11 @@ from app.ledger.commands import (
     authorization_of,
 )
 from app.ledger.draft import Draft
+from app.ledger.hold_rules import excess_of, most_of
 from app.ledger.holds import Holds
 from app.ledger.records import Movement
 from app.ledger.spending import Spending
+from app.ledger.states import HoldState
 from app.models.accounts import AccountKind
 from app.models.authorizations import DeclineReason
 from app.models.transfers import TransferKind
@@ -73,8 +76,9 @@ class Cards:
             # It was declined.
             return errors.HoldNotActive()
         hold, card = self._batch.holds[transfer["key"]], authorization.card
-        if isinstance(command, IncrementTransfer):
-            objection = card_rules.judge_increment(card, hold, command.amount, self._cards.day)
+        more = _more(command, hold)
+        if more:
+            objection = card_rules.judge_more(card, hold, more, self._cards.day)
             if objection is not None:
                 return objection
         before = hold.approved
@@ -118,3 +122,14 @@ class Cards:
         authorization.refunded += command.amount
         self._draft.give_back(records.refund(posted.row["key"], authorization, hold, command.amount))
         return posted
+
+
+def _more(command: HoldCommand, hold: HoldState) -> int:
+    """How much the card is asked for beyond what it has approved."""
+    if isinstance(command, IncrementTransfer):
+        return command.amount
+    if isinstance(command, CaptureTransfer):
+        # What is above the tolerance is refused for that.
+        amount = command.amount or 0
+        return excess_of(hold, amount) if amount <= most_of(command, hold) else 0
+    return 0

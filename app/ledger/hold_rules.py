@@ -85,17 +85,18 @@ def judge_increment(
 
 
 def judge_capture(
-    command: CaptureTransfer, hold: HoldState, amount: int, sides: Sides
+    command: CaptureTransfer, hold: HoldState, amount: int, sides: Sides, *, passes_limit: bool
 ) -> BankingError | None:
     """May so much of a hold move now?
 
-    A frozen source is no obstacle: what was reserved before was promised. A limit is none either, since
-    it was asked when the money was reserved.
+    What was reserved before was promised, so a frozen source stops nobody but its owner, who has promised
+    it to themselves. A limit was asked when the money was reserved. What is above the hold is a new
+    payment: `passes_limit` says that it would be too much.
     """
     late = command.forced and hold.status == TransferStatus.EXPIRED
     if not (hold.is_open or late):
         return errors.HoldNotActive()
-    if amount > hold.amount - hold.captured + hold.amount * command.tolerance // 100:
+    if amount > most_of(command, hold):
         return _wrong("amount", "too_large", "This is more than the hold has left.")
     if sides.source.is_closed:
         return errors.AccountClosed()
@@ -104,9 +105,28 @@ def judge_capture(
         return refused
     if not sides.source.has_room_for(-amount):
         return errors.BalanceLimit()
-    # What is above the hold is a new payment, which a late capture does not ask for.
-    excess = amount - hold.remaining
-    return errors.InsufficientFunds() if excess > 0 and not (late or sides.source.covers(excess)) else None
+    return _refuse_source(command, sides.source, excess_of(hold, amount), passes_limit=passes_limit)
+
+
+def _refuse_source(
+    command: CaptureTransfer, source: AccountState, excess: int, *, passes_limit: bool
+) -> BankingError | None:
+    is_owners = source.owner_id is not None and source.owner_id == command.caller.id
+    if source.is_frozen and (excess > 0 or (is_owners and command.kind is TransferKind.TRANSFER)):
+        return errors.AccountFrozen()
+    if passes_limit:
+        return errors.LimitExceeded()
+    return None if excess == 0 or source.covers(excess) else errors.InsufficientFunds()
+
+
+def most_of(command: CaptureTransfer, hold: HoldState) -> int:
+    """The most that may be captured now."""
+    return hold.amount - hold.captured + hold.amount * command.tolerance // 100
+
+
+def excess_of(hold: HoldState, amount: int) -> int:
+    """How much of a capture is above what the hold reserves; of a late one nothing counts as such."""
+    return max(0, amount - hold.remaining) if hold.is_open else 0
 
 
 def _refuse_destination(command: HoldCommand, sides: Sides, amount: int) -> BankingError | None:

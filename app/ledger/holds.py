@@ -95,7 +95,9 @@ class Holds:
         amount = command.amount
         if amount is None:
             amount = hold.remaining if hold.is_open else hold.amount - hold.captured
-        objection = hold_rules.judge_capture(command, hold, amount, sides)
+        excess = hold_rules.excess_of(hold, amount)
+        passes_limit = excess > 0 and self._spending.passes_limit(command.kind, sides.source, excess)
+        objection = hold_rules.judge_capture(command, hold, amount, sides, passes_limit=passes_limit)
         if objection is not None:
             return objection
         ends = command.final or amount >= hold.remaining

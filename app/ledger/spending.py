@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core import clock, dates
 from app.ledger.batch import Batch, transfers_of
-from app.ledger.commands import Command, IncrementTransfer
+from app.ledger.commands import CaptureTransfer, Command, IncrementTransfer
 from app.ledger.policy import Policy
 from app.ledger.records import Row
 from app.ledger.states import AccountState
@@ -82,7 +82,7 @@ def _limited(policy: Policy, batch: Batch, commands: Sequence[Command]) -> set[i
     sources += [
         batch.accounts[transfer["source_key"]]
         for command in commands
-        if isinstance(command, IncrementTransfer)
+        if isinstance(command, IncrementTransfer | CaptureTransfer)
         if (transfer := batch.transfers.get(command.transfer_id)) is not None
     ]
     return {state.key for state in sources if state is not None and state.currency in policy.daily_limits}

@@ -161,6 +161,38 @@ def test_a_card_that_is_stopped_stops_no_capture_and_no_refund(
     assert_right(client.db)
 
 
+def test_what_is_above_the_approval_is_asked_as_a_new_payment(
+    client: ApiClient, ada: Customer, network: Person
+) -> None:
+    card = issue(ada)
+    made = approved(network, card, 100)
+    limits = f"{CARDS}/{card['id']}/limits"
+    assert ada.person.patch(limits, json={"limits": {"per_payment": 110}}).status_code == 200
+    error_of(on(network, made, "capture", amount=120), 409, "limit_exceeded")
+    error_of(on(network, made, "capture", amount=121), *INVALID)
+    put(client.db, ada, status="frozen")
+    error_of(on(network, made, "capture", amount=110), 409, "account_frozen")
+    put(client.db, ada, status="active")
+    assert act(ada, card, "freeze").status_code == 200
+    error_of(on(network, made, "capture", amount=110), 409, "card_state")
+    assert act(ada, card, "unfreeze").status_code == 200
+    assert on(network, made, "capture", amount=110).status_code == 200
+    assert money(ada) == (890, 0, 890)
+    assert_right(client.db)
+
+
+def test_the_day_of_a_card_counts_what_was_captured_above_an_approval(
+    client: ApiClient, ada: Customer, network: Person
+) -> None:
+    card = issue(ada)
+    made = approved(network, card, 100)
+    limits = f"{CARDS}/{card['id']}/limits"
+    assert ada.person.patch(limits, json={"limits": {"per_day": 115}}).status_code == 200
+    error_of(on(network, made, "capture", amount=116), 409, "limit_exceeded")
+    assert on(network, made, "capture", amount=115).status_code == 200
+    assert authorize(network, card, 1).json()["decline_reason"] == "limit_exceeded"
+
+
 def test_refunds_together_are_never_more_than_was_captured(
     client: ApiClient, ada: Customer, network: Person
 ) -> None:

@@ -151,6 +151,8 @@ def test_an_empty_period_and_a_closed_account_have_statements(ada: Person, past:
         ({"month": "٢٠٢٥-٠١"}, "month"),
         ({"month": "2025-10", "from": "2025-10-01"}, "month"),
         ({"month": "2025-10", "to": "2025-10-01"}, "month"),
+        ({"from": "2025-10-02", "to": "2025-10-01"}, "from"),
+        ({"from": "2025-10-02", "to": "2025-10-01", "basis": "value"}, "from"),
         *[
             ({name: value}, name)
             for name in ("from", "to")

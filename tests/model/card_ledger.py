@@ -192,8 +192,8 @@ class CardLedger(Ledger):
         if amount > hold.amount - hold.captured + hold.amount * TOLERANCE // 100:
             raise Refused(422, "validation_failed")
         excess = amount - hold.remaining
-        if excess > 0 and account.available < excess:
-            raise Refused(409, "insufficient_funds")
+        if excess > 0:
+            self._refuse_more(said, hold, excess)
         ends = request.final or amount >= hold.remaining
         released = hold.remaining if ends else amount
         hold.remaining -= released
@@ -208,6 +208,17 @@ class CardLedger(Ledger):
     def _raise_card(self, who: str, request: RaiseCard) -> Answer:
         said, hold = self._open_answer(who, request.answer)
         amount, account = request.amount, hold.source
+        self._refuse_more(said, hold, amount)
+        hold.amount += amount
+        hold.remaining += amount
+        account.held += amount
+        self.spent[account.name] += amount
+        said.card.used += amount
+        return Answer(200, told=said.told)
+
+    def _refuse_more(self, said: Said, hold: Movement, amount: int) -> None:
+        """What is asked beyond what was approved is a new payment."""
+        account = hold.source
         if said.card.status != "active":
             raise Refused(409, "card_state")
         if said.card.passes_limit(hold.amount + amount, amount):
@@ -220,12 +231,6 @@ class CardLedger(Ledger):
             raise Refused(409, "limit_exceeded")
         if account.available < amount:
             raise Refused(409, "insufficient_funds")
-        hold.amount += amount
-        hold.remaining += amount
-        account.held += amount
-        self.spent[account.name] += amount
-        said.card.used += amount
-        return Answer(200, told=said.told)
 
     def _void_card(self, who: str, request: VoidCard) -> Answer:
         said, hold = self._open_answer(who, request.answer)

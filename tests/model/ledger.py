@@ -248,6 +248,8 @@ class Ledger:
         if amount > hold.remaining:
             raise Refused(422, "validation_failed")
         self._refuse_destination(who, hold, amount)
+        if hold.source.status == "frozen" and hold.source.holder == who:
+            raise Refused(409, "account_frozen")
         hold.source.held -= amount
         hold.remaining -= amount
         made = self._post("transfer", hold.source, hold.destination, amount, hold=hold)

@@ -109,7 +109,8 @@ def test_a_final_capture_lets_go_of_the_rest(world: World) -> None:
 
 def test_a_void_lets_go_of_what_is_left_and_keeps_what_was_captured(world: World) -> None:
     held = world.hold(600)
-    world.books.held(capture(world.ada, held, 200))
+    world.books.refused(capture(world.ada, held, 200), "account_frozen")
+    world.books.held(capture(world.books.teller, held, 200))
     assert now_of(world.books.held(void(world.ada, held))) == ("voided", 600, 200, 0)
     assert world.money() == (800, 0, 0)
     assert world.money(world.two) == (200, 0, 0)

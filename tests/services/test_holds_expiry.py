@@ -147,7 +147,13 @@ def test_a_late_capture_takes_no_more_than_was_left_and_its_tolerance(
     forced = {"forced": True, "tolerance": 10}
     world.books.refused(capture(world.ada, held, 661, **forced), "validation_failed", "amount")
     world.books.set(world.one, status="frozen")
-    assert now_of(world.books.held(capture(world.ada, held, 660, **forced))) == ("posted", 600, 660, 0)
+    world.books.refused(capture(world.ada, held, 660, **forced), "account_frozen")
+    assert now_of(world.books.held(capture(world.books.teller, held, 660, **forced))) == (
+        "posted",
+        600,
+        660,
+        0,
+    )
     assert world.money() == (-560, 0, 560)
     world.books.assert_right()
 

@@ -149,7 +149,7 @@ def test_more_is_approved_as_both_together_would_be(
     limits: dict[str, int], status: str, is_open: bool, code: str | None
 ) -> None:
     one = hold() if is_open else hold(status="voided")
-    objection = card_rules.judge_increment(card(status=status, **limits), one, 40, DAY)
+    objection = card_rules.judge_more(card(status=status, **limits), one, 40, DAY)
     assert (objection.code if objection else None) == code
 
 

@@ -57,7 +57,7 @@ def test_what_is_wrong_with_a_field_is_said_in_words() -> None:
         ("expires_at", "too_late", "A hold lasts 30 days at most.")
     ]
     command = CaptureTransfer(ADA, KEY, "trf_1", 101)
-    refused = judge_capture(command, hold(), 101, Sides(state(held=100), state(**BENS)))
+    refused = judge_capture(command, hold(), 101, Sides(state(held=100), state(**BENS)), passes_limit=False)
     assert told(refused) == [("amount", "too_large", "This is more than the hold has left.")]
 
 
@@ -125,6 +125,7 @@ CAPTURE_BREAKS: list[tuple[tuple[str, str | None], dict[str, Any], dict[str, Any
     (("account_closed", None), {}, {"status": "closed"}, {}, 100),
     (("destination_unavailable", None), {}, {}, {"status": "closed"}, 100),
     (("balance_limit", None), {}, {"overdraft_limit": 2**60, "balance": -MAX_AMOUNT + 99}, {}, 100),
+    (("account_frozen", None), {}, {"status": "frozen"}, {}, 100),
     (("insufficient_funds", None), {}, {"balance": 119}, {}, 120),
 ]
 
@@ -137,7 +138,10 @@ def test_of_two_objections_to_a_capture_the_earlier_one_is_told(pair: tuple[int,
     sides = Sides(state(**{"held": 100} | second[2] | first[2]), state(**BENS | second[3] | first[3]))
     amount = max(first[4], second[4])
     command = CaptureTransfer(ADA, KEY, "trf_1", amount, tolerance=20)
-    assert code(judge_capture(command, hold(**second[1] | first[1]), amount, sides)) == first[0]
+    assert (
+        code(judge_capture(command, hold(**second[1] | first[1]), amount, sides, passes_limit=False))
+        == first[0]
+    )
 
 
 def captured(
@@ -145,7 +149,7 @@ def captured(
 ) -> Any:
     sides = Sides(state(**{"held": 100} | (source or {})), state(**BENS | (to or {})))
     command = CaptureTransfer(ADA, KEY, "trf_1", amount, **more)
-    return code(judge_capture(command, held or hold(), amount, sides))
+    return code(judge_capture(command, held or hold(), amount, sides, passes_limit=False))
 
 
 @pytest.mark.parametrize(
@@ -165,8 +169,21 @@ def test_what_is_reserved_is_captured_whatever_is_available() -> None:
     assert captured(101, source={"balance": 100}, tolerance=1) == ("insufficient_funds", None)
 
 
-def test_a_frozen_source_is_no_obstacle_to_a_capture() -> None:
-    assert captured(100, source={"status": "frozen"}, to={"status": "frozen"}) is None
+def test_a_frozen_source_stops_its_owner_and_what_is_above_the_hold() -> None:
+    frozen = {"status": "frozen"}
+    assert captured(100, source=frozen, to=frozen) == ("account_frozen", None)
+    assert captured(100, to=frozen) is None
+    others = frozen | {"owner_id": "usr_x"}
+    assert captured(100, source=others) is None
+    assert captured(101, source=others, tolerance=1) == ("account_frozen", None)
+    # The shop has been promised it, whoever plays the network.
+    assert captured(100, source=frozen, kind=TransferKind.CARD_PAYMENT) is None
+
+
+def test_what_is_above_the_hold_is_asked_the_limits_of_a_new_payment() -> None:
+    command = CaptureTransfer(ADA, KEY, "trf_1", 101, tolerance=1)
+    sides = Sides(state(held=100), state(**BENS))
+    assert code(judge_capture(command, hold(), 101, sides, passes_limit=True)) == ("limit_exceeded", None)
 
 
 @pytest.mark.parametrize("status", ["posted", "voided", "expired"])
