@@ -238,6 +238,8 @@ class Ledger:
             raise Refused(404, "not_found", "transfer_id")
         if not (is_staff or who == one.source.holder):
             raise Refused(403, "forbidden")
+        if one.captured is not None and one.kind != "transfer":
+            raise Refused(403, "forbidden")
         if one.status != "pending":
             raise Refused(409, "hold_not_active")
         return one

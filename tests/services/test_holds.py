@@ -109,8 +109,7 @@ def test_a_final_capture_lets_go_of_the_rest(world: World) -> None:
 
 def test_a_void_lets_go_of_what_is_left_and_keeps_what_was_captured(world: World) -> None:
     held = world.hold(600)
-    world.books.refused(capture(world.ada, held, 200), "account_frozen")
-    world.books.held(capture(world.books.teller, held, 200))
+    world.books.held(capture(world.ada, held, 200))
     assert now_of(world.books.held(void(world.ada, held))) == ("voided", 600, 200, 0)
     assert world.money() == (800, 0, 0)
     assert world.money(world.two) == (200, 0, 0)
@@ -217,7 +216,8 @@ def test_a_freeze_stops_new_reservations_and_not_what_was_reserved_before(world:
     held = world.hold(600)
     world.books.set(world.one, status="frozen")
     world.books.refused(increment(world.ada, held, 1), "account_frozen")
-    world.books.held(capture(world.ada, held, 200))
+    world.books.refused(capture(world.ada, held, 200), "account_frozen")
+    world.books.held(capture(world.books.teller, held, 200))
     world.books.held(void(world.ada, held))
     assert world.money() == (800, 0, 0)
 
