@@ -11,6 +11,7 @@ import pytest
 from app.api.openapi import build
 from app.core.money import CURRENCIES, MAX_AMOUNT
 from tests.bank import TRANSACTIONS, Customer, assert_right, count, customer, keyed, with_account
+from tests.cards import approved, issue
 from tests.client import ApiClient, error_of
 from tests.routes import Route, routes, valid_bodies
 
@@ -63,13 +64,23 @@ def send(
 
 def test_only_whole_numbers_in_range_are_amounts(client: ApiClient, ada: Customer) -> None:
     bob = customer(client, "bob")
-    held = ada.pay(bob, 1, pending=True).json()["id"]
+    card = issue(ada)
+    ids = {
+        "transfer_id": ada.pay(bob, 1, pending=True).json()["id"],
+        "card_id": card["id"],
+        "authorization_id": approved(ada, card, 1)["id"],
+    }
+    before = [count(client.db, table) for table in ("transfers", "authorizations", "idempotency_keys")]
     fields = list(money_fields(client))
     assert {(route.name, field) for route, field, _ in fields} == {
         ("POST /v1/transactions", "amount"),
         ("POST /v1/transfers", "amount"),
         ("POST /v1/transfers/{transfer_id}/capture", "amount"),
         ("POST /v1/transfers/{transfer_id}/increment", "amount"),
+        ("POST /v1/cards/{card_id}/authorizations", "amount"),
+        ("POST /v1/cards/{card_id}/refunds", "amount"),
+        ("POST /v1/authorizations/{authorization_id}/capture", "amount"),
+        ("POST /v1/authorizations/{authorization_id}/increment", "amount"),
     }
     for route, field, is_optional in fields:
         body = valid_bodies(ada, bob)[route.name]
@@ -77,14 +88,15 @@ def test_only_whole_numbers_in_range_are_amounts(client: ApiClient, ada: Custome
             for token in tokens:
                 if is_optional and token == "null":
                     continue
-                answer = send(ada, route, body, field, token, transfer_id=held)
+                answer = send(ada, route, body, field, token, **ids)
                 error = error_of(answer, 422, "validation_failed")
                 assert [(d["field"], d["code"]) for d in error["details"]] == [(field, code)], token
-        assert str(MAX_AMOUNT) in send(ada, route, body, field, str(2**53), transfer_id=held).text
+        assert str(MAX_AMOUNT) in send(ada, route, body, field, str(2**53), **ids).text
         for token in UNREADABLE:
-            error_of(send(ada, route, body, field, token, transfer_id=held), 400, "malformed_json")
-    assert (ada.balance(), bob.balance(), count(client.db, "transfers")) == (1000, 0, 2)
-    assert count(client.db, "idempotency_keys") == 2
+            error_of(send(ada, route, body, field, token, **ids), 400, "malformed_json")
+    assert (ada.balance(), bob.balance()) == (1000, 0)
+    after = [count(client.db, table) for table in ("transfers", "authorizations", "idempotency_keys")]
+    assert after == before
 
 
 def test_no_field_of_money_is_a_number_with_a_fraction(client: ApiClient) -> None:
@@ -95,7 +107,14 @@ def test_no_field_of_money_is_a_number_with_a_fraction(client: ApiClient) -> Non
 def test_every_amount_in_an_answer_stands_beside_its_currency(client: ApiClient) -> None:
     schemas = build(client.app)["components"]["schemas"]
     # Nested in an answer that names it, or about a hold that does.
-    inside = {"SourceBalances", "CaptureIn", "IncrementIn"}
+    inside = {
+        "SourceBalances",
+        "CaptureIn",
+        "IncrementIn",
+        "AuthorizationCapture",
+        "RefundIn",
+        "StatementLine",
+    }
     for name, schema in schemas.items():
         fields = schema.get("properties", {})
         if {"amount", "balance", "balance_after"} & fields.keys():
@@ -159,7 +178,9 @@ def test_minor_units_stay_what_they_are_in_every_currency(
 def test_a_currency_that_is_none_is_refused_everywhere(client: ApiClient, ada: Customer) -> None:
     bob = customer(client, "bob")
     bodies = {name: body for name, body in valid_bodies(ada, bob).items() if "currency" in body}
-    assert set(bodies) == {"POST /v1/accounts", "POST /v1/transactions", "POST /v1/transfers"}
+    answers = "POST /v1/cards/{card_id}/authorizations"
+    assert set(bodies) == {"POST /v1/accounts", "POST /v1/transactions", "POST /v1/transfers", answers}
+    bodies[answers.format(card_id=issue(ada)["id"])] = bodies.pop(answers)
     for name, body in bodies.items():
         path = name.removeprefix("POST ")
         for wrong in ("zz9!!", "usd", "US", "EUROEUROEU", "", " EUR", "EUR ", "ＥＵＲ", "XAU", "XXX", "DEM"):
