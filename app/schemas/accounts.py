@@ -105,7 +105,7 @@ class BalanceOut(ResponseModel):
         )
 
 
-class HoldOut(ResponseModel):
+class ExplainedHold(ResponseModel):
     """Money that is reserved: what is left of it, until when (null: until it is captured or voided)."""
 
     transfer_id: str
@@ -136,7 +136,7 @@ class ExplanationOut(ResponseModel):
     overdraft_limit: Balance
     available: Balance
     at: Time
-    holds: list[HoldOut]
+    holds: list[ExplainedHold]
     daily_limit: DailyLimitOut | None
     links: dict[str, str]
 
@@ -158,8 +158,8 @@ class ExplanationOut(ResponseModel):
         )
 
 
-def _hold(row: AnyRow) -> HoldOut:
-    return HoldOut(
+def _hold(row: AnyRow) -> ExplainedHold:
+    return ExplainedHold(
         transfer_id=row.id,
         type=TransferKind(row.kind),
         amount=row.remaining,

@@ -107,14 +107,8 @@ def test_no_field_of_money_is_a_number_with_a_fraction(client: ApiClient) -> Non
 def test_every_amount_in_an_answer_stands_beside_its_currency(client: ApiClient) -> None:
     schemas = build(client.app)["components"]["schemas"]
     # Nested in an answer that names it, or about a hold that does.
-    inside = {
-        "SourceBalances",
-        "CaptureIn",
-        "IncrementIn",
-        "AuthorizationCapture",
-        "RefundIn",
-        "StatementLine",
-    }
+    inside = {"SourceBalances", "CaptureIn", "IncrementIn", "AuthorizationCapture", "RefundIn"}
+    inside |= {"StatementLine", "ExplainedHold"}
     for name, schema in schemas.items():
         fields = schema.get("properties", {})
         if {"amount", "balance", "balance_after"} & fields.keys():
