@@ -34,7 +34,7 @@ class AuthorizationCapture(RequestModel):
     """How much of what was approved moves now."""
 
     amount: Amount
-    final: StrictBool = Field(False, description="Lets go of the rest.")
+    final: StrictBool | None = Field(False, description="Lets go of the rest.")
 
 
 class RefundIn(RequestModel):

@@ -38,7 +38,7 @@ class CardIn(RequestModel):
 class CardEnd(RequestModel):
     """Why the card comes to its end."""
 
-    reason: CancelReason = CancelReason.REQUESTED
+    reason: CancelReason | None = CancelReason.REQUESTED
 
 
 class Limits(RequestModel):

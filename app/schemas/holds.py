@@ -13,7 +13,7 @@ class CaptureIn(RequestModel):
     """How much of a hold moves now."""
 
     amount: Amount | None = Field(None, description="All that is left when not given.")
-    final: StrictBool = Field(False, description="Lets go of the rest.")
+    final: StrictBool | None = Field(False, description="Lets go of the rest.")
 
 
 class IncrementIn(RequestModel):

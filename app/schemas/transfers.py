@@ -42,7 +42,7 @@ class DirectTransferIn(RequestModel):
 class TransferIn(DirectTransferIn):
     """The same, or only reserved: a hold, to be captured later."""
 
-    pending: StrictBool = Field(False, description="Reserves the amount instead of moving it.")
+    pending: StrictBool | None = Field(False, description="Reserves the amount instead of moving it.")
     expires_at: TimeIn | None = Field(None, description="For a pending one: at most 30 days from now.")
 
     @field_validator("expires_at")

@@ -8,7 +8,7 @@ import pytest
 from app.core import clock
 from app.core.caller import Role
 from app.core.config import ForcedPost, Settings
-from tests.bank import Customer, assert_right, count, customer, put, rows, staff
+from tests.bank import Customer, assert_right, count, customer, keyed, put, rows, staff
 from tests.cards import CARDS, SHOP, act, approved, authorize, declined, issue, money, on, refund, seen
 from tests.client import ApiClient, Person, error_of, running
 
@@ -44,6 +44,24 @@ def test_an_authorisation_is_captured_in_parts(client: ApiClient, ada: Customer,
     assert (again.json(), again.headers["Idempotent-Replayed"]) == (part.json(), "true")
     assert money(ada) == (400, 0, 400)
     assert_right(client.db)
+
+
+def test_null_is_absent_when_an_act_is_asked_again(ada: Customer, network: Person) -> None:
+    card = issue(ada)
+    made = approved(network, card, 600)
+    asked: list[tuple[Any, str, dict[str, Any], str]] = [
+        (network, f"/v1/authorizations/{made['id']}/capture", {"amount": 1}, "final"),
+        (ada.person, f"{CARDS}/{card['id']}/cancel", {}, "reason"),
+        (ada.person, f"{CARDS}/{issue(ada)['id']}/replace", {}, "reason"),
+    ]
+    for who, path, body, field in asked:
+        headers = keyed()
+        first = who.post(path, json=body, headers=headers)
+        assert first.is_success, first.text
+        again = who.post(path, json=body | {field: None}, headers=headers)
+        assert (again.status_code, again.headers.get("Idempotent-Replayed")) == (first.status_code, "true"), (
+            path
+        )
 
 
 def test_a_final_capture_lets_go_of_the_rest(ada: Customer, network: Person) -> None:

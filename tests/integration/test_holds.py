@@ -353,3 +353,10 @@ def test_an_empty_account_is_closed_when_its_last_hold_has_expired(
     closed = empty.close()
     assert (closed.status_code, closed.json()["status"], closed.json()["held"]) == (200, "closed", 0)
     assert_right(database)
+
+
+def test_a_transfer_that_is_not_pending_is_the_same_with_null(ada: Customer, bob: Customer) -> None:
+    first = ada.pay(bob, 1, "k")
+    again = ada.pay(bob, 1, "k", pending=None, expires_at=None)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"

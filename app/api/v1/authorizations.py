@@ -119,7 +119,7 @@ async def capture(
         key_of(request, key),
         hold_of(authorization_id),
         body.amount,
-        body.final,
+        bool(body.final),
         TransferKind.CARD_PAYMENT,
         settings.card_capture_tolerance,
         forced=settings.card_forced_post is ForcedPost.OVERDRAW,

@@ -19,6 +19,7 @@ from app.api.routing import ApiRoute
 from app.api.state import Bank
 from app.core import dates
 from app.core.caller import Caller
+from app.models.cards import CancelReason
 from app.schemas.base import PageOf
 from app.schemas.cards import CardEnd, CardIn, CardOut, CardSettings, NewCardOut
 from app.services import cards
@@ -112,7 +113,8 @@ async def cancel_card(
     body: CardEnd = _REQUESTED,
 ) -> Response:
     """Ends a card for ever."""
-    act = partial(cards.cancel_card, caller=user, card_id=card_id, reason=body.reason, versions=versions)
+    reason = body.reason or CancelReason.REQUESTED
+    act = partial(cards.cancel_card, caller=user, card_id=card_id, reason=reason, versions=versions)
     return await _change(request, key, bank, act)
 
 
@@ -127,7 +129,8 @@ async def replace_card(
     body: CardEnd = _REQUESTED,
 ) -> Response:
     """Ends a card and issues another with its settings: a new number, a new expiry."""
-    act = partial(cards.replace_card, caller=user, card_id=card_id, reason=body.reason, versions=versions)
+    reason = body.reason or CancelReason.REQUESTED
+    act = partial(cards.replace_card, caller=user, card_id=card_id, reason=reason, versions=versions)
     return await _create(request, key, bank, act)
 
 

@@ -32,7 +32,7 @@ async def capture_transfer(
     body: CaptureIn = _EVERYTHING,
 ) -> Response:
     """Moves what a pending transfer reserves, or a part of it; the rest stays reserved unless `final`."""
-    command = CaptureTransfer(user, key_of(request, key), transfer_id, body.amount, body.final)
+    command = CaptureTransfer(user, key_of(request, key), transfer_id, body.amount, bool(body.final))
     held = await make(bank, command)
     return changed(TransferOut.of_posting(held), held)
 
