@@ -122,7 +122,8 @@ _MADE: Final = (
         Authorization.created_at >= _MONTH,
     )
 )
-# An increment counts when it is made, if its authorisation does not count with all it has.
+# An increment counts when it is made, if its authorisation does not count with all it has, and as long
+# as anything of that stands.
 _ADDED: Final = (
     select(
         Authorization.card_key,
@@ -130,8 +131,10 @@ _ADDED: Final = (
         _where(Authorization.created_at < _MONTH, _INCREMENT),
     )
     .join(Authorization, Authorization.hold_key == HoldEvent.transfer_key)
+    .join(Transfer, Transfer.key == HoldEvent.transfer_key)
     .join(Card, Card.key == Authorization.card_key)
     .where(
+        _APPROVED > 0,
         among(_authorizations.c.card_key, "keys"),
         HoldEvent.account_key == Card.account_key,
         HoldEvent.act == literal_column("'incremented'"),

@@ -135,6 +135,17 @@ def test_an_increment_counts_on_its_own_day(world: World) -> None:
     world.left(70)
 
 
+def test_an_increment_does_not_count_once_its_authorisation_of_another_day_is_voided(world: World) -> None:
+    world.limit(per_day=100)
+    world.go_to("2026-03-02T12:00:00+01:00")
+    made = world.yes(50)
+    world.go_to("2026-03-03T12:00:00+01:00")
+    assert on(world.network, made, "increment", amount=80).status_code == 200
+    world.no(21)
+    assert on(world.network, made, "void").status_code == 200
+    world.left(100)
+
+
 def test_an_increment_of_an_authorisation_of_last_month_counts_this_month(world: World) -> None:
     world.limit(per_month=100)
     world.go_to("2026-02-28T12:00:00+01:00")
